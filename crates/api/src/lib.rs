@@ -1,0 +1,1 @@
+//! Generated AWS API types.

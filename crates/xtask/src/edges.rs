@@ -1,0 +1,1 @@
+//! Which crate may use which: the table of the house style, read against the manifests.
