@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod definition;
 pub mod id;
 pub mod instance;
+pub mod log;
 pub mod name;
 pub mod resources;
 pub mod setting;

@@ -238,6 +238,9 @@ pub struct TaskAddress {
 /// What was seen of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
+    /// Whether its agent has ever reported it: until then it has to be told again to start it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reported: bool,
     /// When the first image pull began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_started_at: Option<Timestamp>,
@@ -270,6 +273,9 @@ pub struct Task {
     /// Where it was placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
+    /// The GPUs of the machine that placement gave it, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Text>,
     /// What is wanted.
     pub desired: Desired,
     /// Why it stops.
@@ -404,6 +410,34 @@ impl Task {
         task.stop.get_or_insert(stop);
         task.version += 1;
         Some(task)
+    }
+
+    /// Whether the agent still has to be told to start it: it is wanted, it is placed, and no
+    /// report of it is stored.
+    #[must_use]
+    pub fn start_due(&self) -> bool {
+        self.desired == Desired::Running
+            && self.instance.is_some()
+            && !self.seen.reported
+            && self.last < LastStatus::Running
+    }
+
+    /// Whether the agent still has to be told to stop it: a stop is decided, and the agent's
+    /// final word is not stored. A task that was declared lost stays due until its agent is back.
+    #[must_use]
+    pub fn stop_due(&self) -> bool {
+        self.desired == Desired::Stopped && self.instance.is_some() && !self.ended_by_report()
+    }
+
+    /// Whether the agent itself said that every container has stopped.
+    #[must_use]
+    pub fn ended_by_report(&self) -> bool {
+        self.last == LastStatus::Stopped
+            && self
+                .seen
+                .containers
+                .iter()
+                .all(|c| c.last == ContainerLast::Stopped)
     }
 
     /// What the health checks say of the whole task (reference §4.3): UNHEALTHY if an essential

@@ -69,10 +69,11 @@ impl Task {
         report: &TaskReport,
         now: Timestamp,
     ) -> Option<Task> {
-        if self.last == LastStatus::Stopped {
+        if self.ended_by_report() {
             return None;
         }
         let mut task = self.clone();
+        task.seen.reported = true;
         task.seen.take_times(report);
         for entry in &report.containers {
             task.seen.take_container(facts, entry);
@@ -89,6 +90,9 @@ impl Task {
                 TaskEvent::Ended => task.end(facts, report, now),
                 TaskEvent::Placed | TaskEvent::Accepted | TaskEvent::StopSent => {}
             }
+        } else if event == TaskEvent::Ended {
+            // It was declared lost before; this is its agent's late final word.
+            task.seen.all_containers_stopped();
         }
         if task.last == self.last && task.seen == self.seen {
             return None;
@@ -99,9 +103,7 @@ impl Task {
 
     /// Fills in what STOPPED means: times, container states, and why, unless a stop was decided.
     fn end(&mut self, facts: &DefinitionFacts, report: &TaskReport, now: Timestamp) {
-        for container in &mut self.seen.containers {
-            container.last = ContainerLast::Stopped;
-        }
+        self.seen.all_containers_stopped();
         self.seen.stopped_at = Some(now);
         self.desired = Desired::Stopped;
         if self.stop.is_none() {
@@ -148,6 +150,12 @@ impl Task {
 }
 
 impl Seen {
+    fn all_containers_stopped(&mut self) {
+        for container in &mut self.containers {
+            container.last = ContainerLast::Stopped;
+        }
+    }
+
     fn take_times(&mut self, report: &TaskReport) {
         // The first word counts: an agent that restarted may tell later times.
         self.pull_started_at = self.pull_started_at.or(report.pull_started_at);
