@@ -1,5 +1,7 @@
 //! What must pass before a change is handed in.
-use std::path::Path;
 use anyhow::Result;
+use std::path::Path;
 /// Runs every check.
-pub fn run(_root: &Path) -> Result<()> { Ok(()) }
+pub fn run(_root: &Path) -> Result<()> {
+    Ok(())
+}

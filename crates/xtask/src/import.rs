@@ -42,7 +42,10 @@ pub fn run(root: &Path, botocore: &Path, service: &str) -> Result<()> {
 fn newest_version(botocore: &Path, service: &str) -> Result<PathBuf> {
     let candidates = [botocore.join("data"), botocore.join("botocore/data")];
     let Some(data) = candidates.iter().find(|folder| folder.is_dir()) else {
-        bail!("{} holds neither data/ nor botocore/data/", botocore.display());
+        bail!(
+            "{} holds neither data/ nor botocore/data/",
+            botocore.display()
+        );
     };
     let versions = fs::read_dir(data.join(service))
         .with_context(|| format!("no service {service} in {}", data.display()))?;
@@ -50,7 +53,11 @@ fn newest_version(botocore: &Path, service: &str) -> Result<PathBuf> {
     for version in versions {
         folders.push(version?.path());
     }
-    folders.into_iter().filter(|f| f.is_dir()).max().context("the service has no version")
+    folders
+        .into_iter()
+        .filter(|f| f.is_dir())
+        .max()
+        .context("the service has no version")
 }
 
 /// The file as it is or gzipped; `None` when there is neither.

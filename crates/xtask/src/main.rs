@@ -50,5 +50,8 @@ fn main() -> Result<()> {
 /// The repository's root, two folders above this crate.
 fn repository() -> PathBuf {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    crates.and_then(Path::parent).expect("this crate lies in crates/xtask").to_path_buf()
+    crates
+        .and_then(Path::parent)
+        .expect("this crate lies in crates/xtask")
+        .to_path_buf()
 }

@@ -131,7 +131,10 @@ struct ShapeUseFields {
 impl From<ShapeUseForm> for ShapeUse {
     fn from(form: ShapeUseForm) -> Self {
         match form {
-            ShapeUseForm::Bare(shape) => Self { shape, ..Self::default() },
+            ShapeUseForm::Bare(shape) => Self {
+                shape,
+                ..Self::default()
+            },
             ShapeUseForm::Full(fields) => Self {
                 shape: fields.shape,
                 location: fields.location,
@@ -284,7 +287,9 @@ impl Model {
 
     /// The shape called `name`.
     pub fn shape(&self, name: &str) -> Result<&Shape> {
-        self.shapes.get(name).with_context(|| format!("the model has no shape {name}"))
+        self.shapes
+            .get(name)
+            .with_context(|| format!("the model has no shape {name}"))
     }
 }
 
@@ -313,11 +318,18 @@ fn canonical<T: Serialize>(value: &T) -> Result<String> {
         match value {
             Value::Object(members) => {
                 let by_name: BTreeMap<_, _> = members.iter().collect();
-                Value::Object(by_name.into_iter().map(|(k, v)| (k.clone(), sorted(v))).collect())
+                Value::Object(
+                    by_name
+                        .into_iter()
+                        .map(|(k, v)| (k.clone(), sorted(v)))
+                        .collect(),
+                )
             }
             Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
         }
     }
-    Ok(serde_json::to_string(&sorted(&serde_json::to_value(value)?))?)
+    Ok(serde_json::to_string(&sorted(&serde_json::to_value(
+        value,
+    )?))?)
 }

@@ -1,0 +1,11 @@
+//! sts: what operations answer; generated from `api-models/sts` by `cargo xtask gen`.
+#[allow(unused_imports, reason = "not every file names the others")]
+use super::super::*;
+
+crate::shape::structures! {
+    GetCallerIdentityResponse {
+        account: String = "Account",
+        arn: String = "Arn",
+        user_id: String = "UserId",
+    }
+}
