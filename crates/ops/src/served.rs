@@ -1,0 +1,86 @@
+//! The table of operations that are served. An operation not in it is answered as unserved, and
+//! `docs/compatibility.md` is made from it.
+
+use berth_api::{Operation, Protocol, Service, decode_form, decode_json};
+use berth_wire::query::{Answer, parse_form};
+use berth_wire::{json, query};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::Response;
+
+use crate::call::Call;
+use crate::error::ApiError;
+
+/// An operation that is served.
+pub struct Served {
+    /// Its service.
+    pub service: &'static Service,
+    /// Its name.
+    pub operation: &'static str,
+    run: fn(Call, Bytes, String) -> BoxFuture<'static, Result<Response<Bytes>, ApiError>>,
+}
+
+impl Served {
+    /// Decodes the body, does what the operation does, and writes the answer.
+    ///
+    /// # Errors
+    /// The fault to answer with, in the service's protocol.
+    pub async fn run(
+        &self,
+        call: Call,
+        body: Bytes,
+        request_id: String,
+    ) -> Result<Response<Bytes>, ApiError> {
+        (self.run)(call, body, request_id).await
+    }
+}
+
+/// The operation of this name, if it is served.
+#[must_use]
+pub fn find(service: &str, operation: &str) -> Option<&'static Served> {
+    SERVED
+        .iter()
+        .find(|served| served.service.name == service && served.operation == operation)
+}
+
+fn input<O: Operation>(body: &[u8]) -> Result<O::Input, ApiError> {
+    Ok(match O::SERVICE.protocol {
+        Protocol::Json { .. } => decode_json::<O>(body)?,
+        Protocol::Query { .. } => decode_form::<O>(&parse_form(body)?)?,
+    })
+}
+
+fn answer<O: Operation>(output: &O::Output, request_id: &str) -> Response<Bytes> {
+    match O::SERVICE.protocol {
+        Protocol::Json { .. } => json::respond(output, request_id),
+        Protocol::Query { xml_namespace } => {
+            let answer = Answer {
+                operation: O::NAME,
+                namespace: xml_namespace,
+                request_id,
+            };
+            query::respond(&answer, output)
+        }
+    }
+}
+
+macro_rules! served {
+    ($($service:ident { $($operation:ident => $handler:path,)* })*) => {
+        &[$($(Served {
+            service: &berth_api::$service::SERVICE,
+            operation: <berth_api::$service::op::$operation as Operation>::NAME,
+            run: |call, body, request_id| Box::pin(async move {
+                type O = berth_api::$service::op::$operation;
+                let output = $handler(call, input::<O>(&body)?).await?;
+                Ok(answer::<O>(&output, &request_id))
+            }),
+        },)*)*]
+    };
+}
+
+/// Every operation that is served, by service and name.
+pub static SERVED: &[Served] = served! {
+    sts {
+        GetCallerIdentity => crate::sts::get_caller_identity,
+    }
+};

@@ -1,0 +1,183 @@
+//! A snapshot: everything known at one revision. A clone is a handful of pointers.
+
+use std::sync::Arc;
+
+use berth_model::cluster::{Cluster, ClusterStatus};
+use berth_model::definition::{DefinitionFacts, DefinitionStatus, FamilyCounter, TaskDefinition};
+use berth_model::id::InstanceId;
+use berth_model::instance::ContainerInstance;
+use berth_model::log::{LogGroup, LogGroupKey, LogStream, LogStreamKey};
+use berth_model::name::{ClusterKey, DefinitionKey, Family, Scope};
+use berth_model::setting::AccountSetting;
+use berth_model::task::Task;
+use berth_model::text::Text;
+use berth_model::time::Timestamp;
+use imbl::{OrdMap, OrdSet};
+
+use crate::table::Table;
+use crate::tasks::Tasks;
+
+/// Whether an instance's agent is connected. Volatile: never saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Whether its ACS session is up.
+    pub connected: bool,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Everything known at one revision.
+#[derive(Clone, Default)]
+pub struct State {
+    /// The revision: one more for every commit.
+    pub revision: u64,
+    /// The time of the last saved transaction.
+    pub at: Timestamp,
+    /// Clusters, deleted ones included.
+    pub clusters: Table<ClusterKey, Cluster>,
+    /// Explicit account settings by scope, principal and name.
+    pub settings: Table<(Scope, Text, Text), AccountSetting>,
+    /// The last revision of every family.
+    pub families: Table<(Scope, Family), FamilyCounter>,
+    /// Task definitions.
+    pub definitions: Table<DefinitionKey, TaskDefinition>,
+    /// Container instances, deregistered ones included.
+    pub instances: Table<InstanceId, ContainerInstance>,
+    /// Tasks and their indexes.
+    pub tasks: Tasks,
+    /// Log groups.
+    pub log_groups: Table<LogGroupKey, LogGroup>,
+    /// Log streams.
+    pub log_streams: Table<LogStreamKey, LogStream>,
+    /// Which agents are connected.
+    pub connections: OrdMap<InstanceId, Connection>,
+    pub(crate) instances_by_cluster: OrdSet<(ClusterKey, InstanceId)>,
+    pub(crate) instances_by_token: OrdMap<(ClusterKey, Text), InstanceId>,
+    pub(crate) definition_users: OrdMap<DefinitionKey, u32>,
+    pub(crate) active_revisions: OrdSet<DefinitionKey>,
+}
+
+impl State {
+    /// The cluster if it exists and is ACTIVE.
+    #[must_use]
+    pub fn active_cluster(&self, key: &ClusterKey) -> Option<&Arc<Cluster>> {
+        self.clusters
+            .get(key)
+            .filter(|cluster| cluster.status == ClusterStatus::Active)
+    }
+
+    /// The cluster's integer key, by which the task indexes know it.
+    #[must_use]
+    pub fn cluster_row(&self, key: &ClusterKey) -> Option<i64> {
+        self.clusters.row(key).map(|row| row.row)
+    }
+
+    /// The facts of a task's definition. A definition outlives its tasks, so they are there for
+    /// every task of the state.
+    #[must_use]
+    pub fn facts(&self, task: &Task) -> Option<&Arc<DefinitionFacts>> {
+        self.definitions
+            .get(&task.spec.definition)
+            .map(|definition| &definition.facts)
+    }
+
+    /// The family's newest ACTIVE revision.
+    #[must_use]
+    pub fn newest_active(&self, scope: &Scope, family: &Family) -> Option<&Arc<TaskDefinition>> {
+        let key = |revision| DefinitionKey {
+            scope: scope.clone(),
+            family: family.clone(),
+            revision,
+        };
+        let newest = self
+            .active_revisions
+            .range(key(0)..=key(u32::MAX))
+            .next_back()?;
+        self.definitions.get(newest)
+    }
+
+    /// How many tasks refer to a task definition.
+    #[must_use]
+    pub fn users_of(&self, definition: &DefinitionKey) -> u32 {
+        self.definition_users.get(definition).copied().unwrap_or(0)
+    }
+
+    /// The instances of a cluster in the order of ids, deregistered ones included.
+    pub fn instances_of<'a>(
+        &'a self,
+        cluster: &ClusterKey,
+    ) -> impl Iterator<Item = &'a Arc<ContainerInstance>> {
+        let first = (cluster.clone(), InstanceId::from_bytes([0; 16]));
+        let last = (cluster.clone(), InstanceId::from_bytes([0xff; 16]));
+        self.instances_by_cluster
+            .range(first..=last)
+            .filter_map(|(_, id)| self.instances.get(id))
+    }
+
+    /// The instance that a registration with this token made.
+    #[must_use]
+    pub fn instance_by_token(
+        &self,
+        cluster: &ClusterKey,
+        token: &Text,
+    ) -> Option<&Arc<ContainerInstance>> {
+        let id = self
+            .instances_by_token
+            .get(&(cluster.clone(), token.clone()))?;
+        self.instances.get(id)
+    }
+
+    /// Whether the instance's agent is connected.
+    #[must_use]
+    pub fn is_connected(&self, instance: InstanceId) -> bool {
+        self.connections
+            .get(&instance)
+            .is_some_and(|connection| connection.connected)
+    }
+
+    pub(crate) fn reindex_instance(
+        &mut self,
+        before: Option<&ContainerInstance>,
+        after: Option<&ContainerInstance>,
+    ) {
+        if let Some(old) = before {
+            self.instances_by_cluster
+                .remove(&(old.cluster.clone(), old.id));
+            if let Some(token) = &old.client_token {
+                self.instances_by_token
+                    .remove(&(old.cluster.clone(), token.clone()));
+            }
+        }
+        if let Some(new) = after {
+            self.instances_by_cluster
+                .insert((new.cluster.clone(), new.id));
+            if let Some(token) = &new.client_token {
+                self.instances_by_token
+                    .insert((new.cluster.clone(), token.clone()), new.id);
+            }
+        }
+    }
+
+    pub(crate) fn reindex_definition(
+        &mut self,
+        before: Option<&TaskDefinition>,
+        after: Option<&TaskDefinition>,
+    ) {
+        let active = |d: &&TaskDefinition| d.status == DefinitionStatus::Active;
+        if let Some(old) = before.filter(active) {
+            self.active_revisions.remove(&old.key);
+        }
+        if let Some(new) = after.filter(active) {
+            self.active_revisions.insert(new.key.clone());
+        }
+    }
+
+    pub(crate) fn count_user(&mut self, definition: &DefinitionKey, one: i32) {
+        let users = self.users_of(definition).saturating_add_signed(one);
+        if users == 0 {
+            self.definition_users.remove(definition);
+        } else {
+            self.definition_users.insert(definition.clone(), users);
+        }
+    }
+}
