@@ -104,7 +104,7 @@ impl Lanes {
 
     /// The jobs of the next batch: each lane gets its third of the batch, and what a lane does
     /// not use goes to the others.
-    pub(crate) fn take_batch(&mut self) -> Vec<(Lane, Box<dyn Job>)> {
+    pub fn take_batch(&mut self) -> Vec<(Lane, Box<dyn Job>)> {
         let share = self.limits.batch_max / Lane::ALL.len();
         let mut counts = Lane::ALL.map(|lane| self.waiting(lane).min(share));
         let mut spare = self.limits.batch_max - counts.iter().sum::<usize>();

@@ -68,6 +68,8 @@ pub struct Writer {
     flight: Option<Flight>,
     /// Jobs of a refused batch, which run one by one.
     singly: VecDeque<(Lane, Box<dyn Job>)>,
+    /// Agents' reports that could not be saved, and wait for the database to come back.
+    held: Vec<(Lane, Box<dyn Job>)>,
     panics: u64,
 }
 
@@ -82,6 +84,7 @@ impl Writer {
             ids,
             flight: None,
             singly: VecDeque::new(),
+            held: Vec::new(),
             panics: 0,
         }
     }
@@ -98,21 +101,28 @@ impl Writer {
         self.panics
     }
 
-    /// Runs what waits in `lanes`. `wall` is the wall clock; `meter` is called after each job
-    /// with its lane, so that the owner can tell how long each lane keeps the writer busy.
+    /// Runs the next jobs: those of a refused batch one by one, else agents' reports that were
+    /// held back together with what `take` gives ([`crate::Lanes::take_batch`]).
+    ///
+    /// `wall` is the wall clock; `meter` is called after each job with its lane, so that the owner
+    /// can tell how long each lane keeps the writer busy.
     ///
     /// # Panics
     /// When the outcome of the last batch was not given yet.
     pub fn gather(
         &mut self,
-        lanes: &mut Lanes,
+        take: impl FnOnce() -> Vec<(Lane, Box<dyn Job>)>,
         wall: Timestamp,
         meter: &mut dyn FnMut(Lane),
     ) -> Gathered {
         assert!(self.flight.is_none(), "the last batch has no outcome yet");
         let jobs = match self.singly.pop_front() {
             Some(job) => vec![job],
-            None => lanes.take_batch(),
+            None => {
+                let mut jobs = std::mem::take(&mut self.held);
+                jobs.extend(take());
+                jobs
+            }
         };
         if jobs.is_empty() {
             return Gathered::Idle;
@@ -147,7 +157,16 @@ impl Writer {
             }
             Outcome::NotSaved => {
                 self.take_back(&flight.log);
-                answer(flight, Verdict::Failed(Failure::Unavailable));
+                let (reports, others) = flight
+                    .jobs
+                    .into_iter()
+                    .partition(|(lane, _)| *lane == Lane::Agents);
+                self.held = reports;
+                let others = Flight {
+                    jobs: others,
+                    log: Vec::new(),
+                };
+                answer(others, Verdict::Failed(Failure::Unavailable));
                 Published::default()
             }
             Outcome::Deposed => {
@@ -171,6 +190,19 @@ impl Writer {
     #[must_use]
     pub fn has_backlog(&self) -> bool {
         !self.singly.is_empty()
+    }
+
+    /// Whether agents' reports are held back until the database can be written again.
+    #[must_use]
+    pub fn holds_reports(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Refuses the reports that are held back, because they have waited long enough.
+    pub fn refuse_held(&mut self) {
+        for (_, job) in self.held.drain(..) {
+            job.finish(Verdict::Failed(Failure::Unavailable));
+        }
     }
 
     /// Answers everything that waits: this writer writes no more.
