@@ -1,0 +1,492 @@
+//! One order of preference over a pool's instances, kept for requests of one shape.
+//!
+//! Requests share an order when they differ only in sizes and chance. Instances are parted by the
+//! values of the attributes that are spread over, for the count of a value changes for all its
+//! instances at once; within a part they are ranked by what is their own. The best instance is
+//! the best of the parts' best.
+//!
+//! An order holds the instances that a request of its shape may use if only CPU, memory and
+//! GPUs suffice. It is derived: instances that changed are looked at anew when the order is next
+//! used, whatever the change was.
+
+use std::collections::{BTreeSet, HashMap};
+
+use berth_model::id::InstanceId;
+use berth_model::text::Text;
+
+use super::criteria::Criteria;
+use super::ids::NumberMap;
+use super::ranked::{Entry, Key, Ranked, Room};
+use super::slot::{Machine, Registration, Slot, View};
+use crate::request::Request;
+use crate::strategy::{BinpackField, STRATEGIES_MAX, SpreadField, Strategy};
+
+/// What requests must have in common to share an order, as they spell it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Shape {
+    /// The group's number, where the strategy or a constraint counts by it.
+    pub(super) group: Option<u32>,
+    required: Box<[Text]>,
+    member_of: Box<[Text]>,
+    zones: Option<Box<[Text]>>,
+    ports: Box<[berth_model::resources::HostPort]>,
+    distinct: bool,
+    strategy: Box<[Strategy]>,
+}
+
+impl Shape {
+    pub(super) fn of(request: &Request<'_>, group: Option<u32>) -> Shape {
+        Shape {
+            group,
+            required: request.required_attributes.into(),
+            member_of: request.member_of.into(),
+            zones: request.zones.map(Into::into),
+            ports: request.demand.ports.as_slice().into(),
+            distinct: request.distinct_instance,
+            strategy: strategies(request).into(),
+        }
+    }
+
+    pub(super) fn is_of(&self, request: &Request<'_>, group: Option<u32>) -> bool {
+        self.group == group
+            && self.distinct == request.distinct_instance
+            && *self.strategy == *strategies(request)
+            && *self.ports == *request.demand.ports
+            && *self.required == *request.required_attributes
+            && *self.member_of == *request.member_of
+            && self.zones.as_deref() == request.zones
+    }
+}
+
+/// The strategies of a request that count.
+fn strategies<'a>(request: &Request<'a>) -> &'a [Strategy] {
+    &request.strategy[..request.strategy.len().min(STRATEGIES_MAX)]
+}
+
+/// Whether requests of different groups need orders of their own.
+pub(super) fn counts_by_group(request: &Request<'_>) -> bool {
+    let spreads = |strategy: &Strategy| matches!(strategy, Strategy::Spread(_));
+    request.distinct_instance || strategies(request).iter().any(spreads)
+}
+
+/// What an instance is ranked by, besides attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Local {
+    TasksOfGroup,
+    FreeCpu,
+    FreeMemory,
+}
+
+/// One step of the comparison of two instances.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The count of the value of this attribute.
+    Attribute(usize),
+    /// This one of the instance's own ranks.
+    Local(usize),
+}
+
+/// The strategies, compiled. What cannot break a tie any more is left out: a repeat of an
+/// earlier one, and everything after `random`.
+#[derive(Debug, Default)]
+struct Ranking {
+    steps: Vec<Step>,
+    attributes: Vec<Text>,
+    locals: Vec<Local>,
+    random: bool,
+}
+
+/// How many ranks of its own an instance can have; there are three kinds.
+const LOCALS_MAX: usize = 3;
+const LOCAL_BITS: usize = 32;
+
+impl Ranking {
+    fn of(strategies: &[Strategy]) -> Ranking {
+        let mut ranking = Ranking::default();
+        for strategy in strategies {
+            match strategy {
+                Strategy::Random => {
+                    ranking.random = true;
+                    break;
+                }
+                Strategy::Spread(SpreadField::Attribute(name)) => ranking.by_attribute(name),
+                Strategy::Spread(SpreadField::InstanceId) => ranking.by_local(Local::TasksOfGroup),
+                Strategy::Binpack(BinpackField::Cpu) => ranking.by_local(Local::FreeCpu),
+                Strategy::Binpack(BinpackField::Memory) => ranking.by_local(Local::FreeMemory),
+            }
+        }
+        ranking
+    }
+
+    fn by_attribute(&mut self, name: &Text) {
+        if !self.attributes.contains(name) {
+            self.steps.push(Step::Attribute(self.attributes.len()));
+            self.attributes.push(name.clone());
+        }
+    }
+
+    fn by_local(&mut self, local: Local) {
+        if !self.locals.contains(&local) {
+            self.steps.push(Step::Local(self.locals.len()));
+            self.locals.push(local);
+        }
+    }
+
+    /// The instance's own ranks in one number, the first in the highest bits.
+    fn local_of(&self, tasks: u32, room: Room) -> u128 {
+        self.locals.iter().fold(0, |packed, local| {
+            let rank = match local {
+                Local::TasksOfGroup => tasks,
+                Local::FreeCpu => room.cpu,
+                Local::FreeMemory => room.memory,
+            };
+            (packed << LOCAL_BITS) | u128::from(rank)
+        })
+    }
+
+    fn unpack(&self, local: u128, index: usize) -> u32 {
+        let shift = LOCAL_BITS * (self.locals.len() - 1 - index);
+        (local >> shift) as u32
+    }
+
+    /// The last word between instances: their ids, scattered when chance is to decide.
+    fn tie_of(&self, instance: InstanceId) -> u128 {
+        let id = u128::from_be_bytes(*instance.as_bytes());
+        if self.random { scattered(id) } else { id }
+    }
+}
+
+const _: () = assert!(LOCALS_MAX * LOCAL_BITS <= 128);
+
+/// A number that looks random and is different for every number: each step can be undone.
+fn scattered(number: u128) -> u128 {
+    const FIRST: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
+    const SECOND: u128 = 0xD1B5_4A32_D192_ED03_8CB9_2BA7_2F3D_8DD7;
+    let mixed = number.wrapping_mul(FIRST);
+    let mixed = (mixed ^ (mixed >> 67)).wrapping_mul(SECOND);
+    mixed ^ (mixed >> 61)
+}
+
+/// The values of one attribute that is spread over.
+#[derive(Debug, Default)]
+struct Values {
+    numbers: HashMap<Option<Text>, u32>,
+    /// How many tasks of the group are on instances with each value.
+    tasks: Vec<u32>,
+}
+
+/// Instances with the same values of all attributes that are spread over.
+#[derive(Debug)]
+struct Part {
+    values: Box<[u32]>,
+    ranked: Ranked,
+}
+
+/// What the order noted of an instance when it last looked.
+#[derive(Debug)]
+struct Note {
+    epoch: u64,
+    suits: bool,
+    part: u32,
+    tasks: u32,
+    /// Its place, if it is in the order.
+    key: Option<Key>,
+    room: Room,
+}
+
+/// The instances of a pool in order of preference.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) shape: Shape,
+    pub(super) criteria: Criteria,
+    /// Up to where in the pool's log of changes it has looked.
+    pub(super) seen: u64,
+    /// When it was last used, by the fleet's own count.
+    pub(super) used: u64,
+    pool: u32,
+    ranking: Ranking,
+    suits_by_tasks: bool,
+    notes: NumberMap<Note>,
+    values: Vec<Values>,
+    parts: Vec<Part>,
+    part_numbers: HashMap<Box<[u32]>, u32>,
+    /// When an attribute comes first: its values by count, and the parts of each value.
+    leading: BTreeSet<(u32, u32)>,
+    parts_of_leading: Vec<Vec<u32>>,
+}
+
+impl Order {
+    pub(super) fn new(pool: u32, shape: Shape, criteria: Criteria) -> Order {
+        let ranking = Ranking::of(&shape.strategy);
+        Order {
+            suits_by_tasks: criteria.depends_on_tasks(),
+            shape,
+            criteria,
+            seen: 0,
+            used: 0,
+            pool,
+            ranking,
+            notes: NumberMap::default(),
+            values: Vec::new(),
+            parts: Vec::new(),
+            part_numbers: HashMap::new(),
+            leading: BTreeSet::new(),
+            parts_of_leading: Vec::new(),
+        }
+    }
+
+    /// How many instances it has noted: what it costs in memory.
+    pub(super) fn len(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// Whether most of what it keeps is about values that no instance has any more.
+    pub(super) fn is_stale(&self) -> bool {
+        /// Below this, a few values too many cost nothing.
+        const PARTS_FLOOR: usize = 64;
+        self.parts.len() > 2 * self.notes.len() + PARTS_FLOOR
+    }
+
+    /// Forgets everything and looks at these instances.
+    pub(super) fn rebuild(&mut self, view: View<'_>, slots: impl Iterator<Item = u32>) {
+        self.notes.clear();
+        self.parts.clear();
+        self.part_numbers.clear();
+        self.leading.clear();
+        self.parts_of_leading.clear();
+        self.values.clear();
+        self.values
+            .resize_with(self.ranking.attributes.len(), Values::default);
+        for slot in slots {
+            self.look(view, slot);
+        }
+    }
+
+    /// Looks at an instance anew.
+    pub(super) fn look(&mut self, view: View<'_>, at: u32) {
+        let found = view.slots.get(at).and_then(|slot| {
+            let registration = slot.registration.as_ref()?;
+            let machine = view.machine(registration)?;
+            registration
+                .pools
+                .contains(&self.pool)
+                .then_some((slot, registration, machine))
+        });
+        match found {
+            Some((slot, registration, machine)) => self.note(view, at, slot, registration, machine),
+            None => self.forget(at),
+        }
+    }
+
+    fn forget(&mut self, at: u32) {
+        if let Some(note) = self.notes.remove(&at) {
+            self.count(note.part, note.tasks, 0);
+            if let Some(key) = note.key {
+                self.parts[note.part as usize].ranked.remove(key);
+            }
+        }
+    }
+
+    fn note(
+        &mut self,
+        view: View<'_>,
+        at: u32,
+        slot: &Slot,
+        registration: &Registration,
+        machine: &Machine,
+    ) {
+        let known = self
+            .notes
+            .get(&at)
+            .filter(|note| note.epoch == registration.epoch);
+        let (part, suits) = match known {
+            Some(note) if !self.suits_by_tasks => (note.part, note.suits),
+            Some(note) => (note.part, self.criteria.suits(view, slot, registration)),
+            None => {
+                self.forget(at);
+                let suits = self.criteria.suits(view, slot, registration);
+                (self.part_of(registration), suits)
+            }
+        };
+        let tasks = self.shape.group.map_or(0, |group| slot.tasks_of(group));
+        let room = machine
+            .room
+            .filter(|_| suits && self.criteria.admits(view, slot, machine));
+        let key = room.map(|room| Key {
+            local: self.ranking.local_of(tasks, room),
+            tie: self.ranking.tie_of(slot.instance),
+        });
+        let room = room.unwrap_or_default();
+        let note = Note {
+            epoch: registration.epoch,
+            suits,
+            part,
+            tasks,
+            key,
+            room,
+        };
+        let (old_key, old_room, old_tasks) = match self.notes.insert(at, note) {
+            Some(old) => (old.key, old.room, old.tasks),
+            None => (None, Room::default(), 0),
+        };
+        self.count(part, old_tasks, tasks);
+        let ranked = &mut self.parts[part as usize].ranked;
+        if let Some(key) = key.filter(|_| key == old_key) {
+            if room != old_room {
+                ranked.set_room(key, room);
+            }
+            return;
+        }
+        if let Some(old_key) = old_key {
+            ranked.remove(old_key);
+        }
+        if let Some(key) = key {
+            ranked.insert(Entry {
+                key,
+                slot: at,
+                room,
+            });
+        }
+    }
+
+    /// Tasks of the group on an instance of this part were `before`, and are `after`.
+    fn count(&mut self, part: u32, before: u32, after: u32) {
+        if before == after {
+            return;
+        }
+        let part = &self.parts[part as usize];
+        for (index, (value, values)) in part.values.iter().zip(&mut self.values).enumerate() {
+            let tasks = &mut values.tasks[*value as usize];
+            let counted = (*tasks + after).saturating_sub(before);
+            if index == 0 && self.leading.remove(&(*tasks, *value)) {
+                self.leading.insert((counted, *value));
+            }
+            *tasks = counted;
+        }
+    }
+
+    fn part_of(&mut self, registration: &Registration) -> u32 {
+        let attributes = &self.ranking.attributes;
+        let numbers: Box<[u32]> = attributes
+            .iter()
+            .zip(&mut self.values)
+            .map(|(name, values)| {
+                let value = registration.host.attribute(name);
+                // A name without a value counts as empty text, as in the query language.
+                let value = value.map(|value| value.cloned().unwrap_or_else(|| Text::new("")));
+                let fresh = number_of(values.tasks.len());
+                let number = *values.numbers.entry(value).or_insert(fresh);
+                if number == fresh {
+                    values.tasks.push(0);
+                }
+                number
+            })
+            .collect();
+        if let Some(part) = self.part_numbers.get(&numbers) {
+            return *part;
+        }
+        let part = number_of(self.parts.len());
+        if let (Some(Step::Attribute(_)), Some(value)) =
+            (self.ranking.steps.first(), numbers.first())
+        {
+            let leading = *value as usize;
+            if leading == self.parts_of_leading.len() {
+                self.parts_of_leading.push(Vec::new());
+                self.leading.insert((self.values[0].tasks[leading], *value));
+            }
+            self.parts_of_leading[leading].push(part);
+        }
+        self.part_numbers.insert(numbers.clone(), part);
+        self.parts.push(Part {
+            values: numbers,
+            ranked: Ranked::default(),
+        });
+        part
+    }
+
+    /// The most preferred instance that has room; `seed` decides where `random` does.
+    pub(super) fn best(&self, need: Room, seed: u64) -> Option<u32> {
+        let pivot = if self.ranking.random {
+            scattered(u128::from(seed) + 1)
+        } else {
+            0
+        };
+        let mut best = Best {
+            order: self,
+            need,
+            pivot,
+            found: None,
+        };
+        if self.parts_of_leading.is_empty() {
+            (0..number_of(self.parts.len())).for_each(|part| best.consider(part));
+            return best.found.map(|(_, slot)| slot);
+        }
+        let mut level = None;
+        for (tasks, value) in &self.leading {
+            if level.is_some_and(|level| level < *tasks) {
+                break;
+            }
+            for part in &self.parts_of_leading[*value as usize] {
+                best.consider(*part);
+            }
+            if best.found.is_some() {
+                level = Some(*tasks);
+            }
+        }
+        best.found.map(|(_, slot)| slot)
+    }
+}
+
+fn number_of(length: usize) -> u32 {
+    u32::try_from(length).expect("there are fewer values than instances")
+}
+
+/// How an instance compares with those of other parts: less is better.
+type Rank = ([u32; STRATEGIES_MAX], u128);
+
+/// The search for the best instance, part by part.
+struct Best<'a> {
+    order: &'a Order,
+    need: Room,
+    pivot: u128,
+    found: Option<(Rank, u32)>,
+}
+
+impl Best<'_> {
+    fn consider(&mut self, part: u32) {
+        let part = &self.order.parts[part as usize];
+        let Some(entry) = self.first_of(&part.ranked) else {
+            return;
+        };
+        let mut steps = [0; STRATEGIES_MAX];
+        for (rank, step) in steps.iter_mut().zip(&self.order.ranking.steps) {
+            *rank = match step {
+                Step::Attribute(index) => {
+                    self.order.values[*index].tasks[part.values[*index] as usize]
+                }
+                Step::Local(index) => self.order.ranking.unpack(entry.key.local, *index),
+            };
+        }
+        let rank = (steps, entry.key.tie.wrapping_sub(self.pivot));
+        if self.found.is_none_or(|(best, _)| rank < best) {
+            self.found = Some((rank, entry.slot));
+        }
+    }
+
+    /// The best of one part: among equals, the first at or after the pivot, going round.
+    fn first_of<'b>(&self, ranked: &'b Ranked) -> Option<&'b Entry> {
+        let first = ranked.first_fit(self.need, Key { local: 0, tie: 0 })?;
+        if self.pivot == 0 {
+            return Some(first);
+        }
+        let from = Key {
+            local: first.key.local,
+            tie: self.pivot,
+        };
+        let equal = |entry: &&Entry| entry.key.local == first.key.local;
+        ranked
+            .first_fit(self.need, from)
+            .filter(equal)
+            .or(Some(first))
+    }
+}
