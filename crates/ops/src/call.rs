@@ -6,6 +6,7 @@ use berth_api::{Operation, validate};
 use berth_model::id::InstanceId;
 use berth_model::name::Scope;
 use berth_state::{Lane, State, Tx};
+use bytes::Bytes;
 
 use crate::context::Context;
 use crate::error::ApiError;
@@ -32,9 +33,22 @@ pub struct Call {
     pub cx: Arc<Context>,
     /// Who asks.
     pub caller: Arc<Caller>,
+    /// The body as it came. For what the decoded input does not say: how the request was spelled,
+    /// and members that the model does not name.
+    pub(crate) body: Bytes,
 }
 
 impl Call {
+    /// A call by `caller`. [`Served::run`](crate::Served::run) adds the body.
+    #[must_use]
+    pub fn new(cx: Arc<Context>, caller: Arc<Caller>) -> Call {
+        Call {
+            cx,
+            caller,
+            body: Bytes::new(),
+        }
+    }
+
     /// The last saved state.
     #[must_use]
     pub fn snapshot(&self) -> Arc<State> {

@@ -27,10 +27,11 @@ impl Served {
     /// The fault to answer with, in the service's protocol.
     pub async fn run(
         &self,
-        call: Call,
+        mut call: Call,
         body: Bytes,
         request_id: String,
     ) -> Result<Response<Bytes>, ApiError> {
+        call.body = body.clone();
         (self.run)(call, body, request_id).await
     }
 }
