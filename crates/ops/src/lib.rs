@@ -12,6 +12,7 @@
 
 mod call;
 mod context;
+mod ecs;
 mod error;
 mod page;
 mod served;
