@@ -62,6 +62,10 @@ pub struct DueTask {
 
 /// What the caller shall do.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "outputs live for one call, and most are messages"
+)]
 pub enum AcsOutput {
     /// Send this as one text frame.
     Send(ToAgent),
