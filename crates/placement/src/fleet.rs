@@ -253,3 +253,6 @@ impl Fleet {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,3 +126,12 @@ impl Hasher for NumberHasher {
         self.0 = mixed ^ (mixed >> 32);
     }
 }
+
+#[cfg(test)]
+impl<K: Clone + Ord> Interner<K> {
+    /// Every key with the number of its holders.
+    pub(super) fn told(&self) -> std::collections::BTreeMap<K, usize> {
+        assert_eq!(self.numbers.len(), self.held.iter().count());
+        self.held.iter().map(|(_, held)| held.clone()).collect()
+    }
+}

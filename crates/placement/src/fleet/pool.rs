@@ -96,3 +96,12 @@ impl Pool {
         order.seen = end;
     }
 }
+
+#[cfg(test)]
+impl Pool {
+    /// Its instances, and those that are candidates.
+    pub(super) fn told(&self) -> (Vec<InstanceId>, Vec<InstanceId>) {
+        let ids = |map: &BTreeMap<InstanceId, u32>| map.keys().copied().collect();
+        (ids(&self.members), ids(&self.active))
+    }
+}

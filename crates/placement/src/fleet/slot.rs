@@ -169,6 +169,7 @@ impl Slot {
         found.map_or(0, |(_, count)| *count)
     }
 
+    #[cfg(test)]
     pub(super) fn groups(&self) -> &[(u32, u32)] {
         &self.groups
     }
