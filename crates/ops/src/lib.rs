@@ -15,6 +15,7 @@ mod context;
 mod ecs;
 mod error;
 mod page;
+mod render;
 mod served;
 mod sts;
 

@@ -81,6 +81,23 @@ macro_rules! served {
 
 /// Every operation that is served, by service and name.
 pub static SERVED: &[Served] = served! {
+    ecs {
+        CreateCluster => crate::ecs::clusters::create_cluster,
+        DeleteAccountSetting => crate::ecs::settings::delete_account_setting,
+        DeleteCluster => crate::ecs::clusters::delete_cluster,
+        DescribeCapacityProviders => crate::ecs::clusters::describe_capacity_providers,
+        DescribeClusters => crate::ecs::clusters::describe_clusters,
+        ListAccountSettings => crate::ecs::settings::list_account_settings,
+        ListClusters => crate::ecs::clusters::list_clusters,
+        ListTagsForResource => crate::ecs::tags::list_tags_for_resource,
+        PutAccountSetting => crate::ecs::settings::put_account_setting,
+        PutAccountSettingDefault => crate::ecs::settings::put_account_setting_default,
+        PutClusterCapacityProviders => crate::ecs::clusters::put_cluster_capacity_providers,
+        TagResource => crate::ecs::tags::tag_resource,
+        UntagResource => crate::ecs::tags::untag_resource,
+        UpdateCluster => crate::ecs::clusters::update_cluster,
+        UpdateClusterSettings => crate::ecs::clusters::update_cluster_settings,
+    }
     sts {
         GetCallerIdentity => crate::sts::get_caller_identity,
     }

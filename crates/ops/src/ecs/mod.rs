@@ -1,4 +1,8 @@
 //! Amazon ECS: what its operations do, one module per resource.
 
+pub(crate) mod clusters;
 pub(crate) mod names;
+pub(crate) mod paging;
+pub(crate) mod settings;
+pub(crate) mod strategy;
 pub(crate) mod tags;

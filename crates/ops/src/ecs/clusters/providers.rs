@@ -1,0 +1,170 @@
+//! Which capacity providers there are, and which a cluster uses.
+
+use std::sync::Arc;
+
+use berth_api::ecs::{self, Fault, op};
+use berth_model::cluster::{BUILT_IN_PROVIDERS, ClusterSpec};
+use berth_model::name::{ClusterKey, Scope};
+use berth_model::task::{Desired, LastStatus, Task};
+use berth_model::text::Text;
+use berth_state::{State, TaskFilter};
+
+use super::{change, invalid, is_arn, named_cluster};
+use crate::call::Call;
+use crate::ecs::names::{active_cluster, cluster_key, known_cluster, own_arn};
+use crate::ecs::paging::{Page, SHORT_PAGE_MAX};
+use crate::ecs::strategy::{self, PROVIDERS_MAX};
+use crate::error::ApiError;
+
+/// The providers that a cluster is to use.
+///
+/// # Errors
+/// InvalidParameterException for too many, one given twice, and one that does not exist.
+pub(super) fn parse(given: &[String]) -> Result<Vec<Text>, ApiError> {
+    if given.len() > PROVIDERS_MAX {
+        return Err(invalid(format!(
+            "A cluster can contain a maximum of {PROVIDERS_MAX} capacity providers."
+        )));
+    }
+    let mut providers: Vec<Text> = Vec::with_capacity(given.len());
+    for name in given {
+        if !BUILT_IN_PROVIDERS.contains(&name.as_str()) {
+            return Err(invalid(
+                "The specified capacity provider was not found. Specify a valid capacity \
+                 provider and try again.",
+            ));
+        }
+        let name = Text::new(name);
+        if !providers.contains(&name) {
+            providers.push(name);
+        }
+    }
+    Ok(providers)
+}
+
+/// Replaces a cluster's providers and its default strategy.
+pub(crate) async fn put_cluster_capacity_providers(
+    call: Call,
+    input: ecs::PutClusterCapacityProvidersRequest,
+) -> Result<ecs::PutClusterCapacityProvidersResponse, ApiError> {
+    let key = named_cluster(&call, input.cluster.as_deref())?;
+    call.check::<op::PutClusterCapacityProviders>(&input)?;
+    let providers = parse(input.capacity_providers.as_deref().unwrap_or_default())?;
+    let items = input.default_capacity_provider_strategy.as_deref();
+    let default_strategy = strategy::parse(items.unwrap_or_default())?;
+    strategy::check_associated(&default_strategy, &providers)?;
+    let cluster = call
+        .transact(move |tx| {
+            check_unused(tx.state(), &key, &providers)?;
+            change(tx, &key, |spec: &mut ClusterSpec| {
+                spec.providers = providers.clone();
+                spec.default_strategy = default_strategy.clone();
+                Ok(())
+            })
+        })
+        .await?;
+    Ok(ecs::PutClusterCapacityProvidersResponse {
+        cluster: Some(cluster),
+    })
+}
+
+/// Whether no task that still lives came by a provider that the cluster is to lose.
+fn check_unused(state: &State, key: &ClusterKey, kept: &[Text]) -> Result<(), ApiError> {
+    let cluster = known_cluster(state, key)?;
+    let lost = |provider: &Text| !kept.contains(provider);
+    if !cluster.spec.providers.iter().any(lost) {
+        return Ok(());
+    }
+    let uses_lost = |task: &Arc<Task>| {
+        task.last != LastStatus::Stopped && task.spec.capacity_provider.as_ref().is_some_and(lost)
+    };
+    let filter = TaskFilter::default();
+    let in_use = state.cluster_row(key).is_some_and(|row| {
+        [Desired::Running, Desired::Stopped]
+            .into_iter()
+            .any(|desired| state.tasks.list(row, desired, &filter, None).any(uses_lost))
+    });
+    if in_use {
+        return Err(ApiError::client(
+            Fault::ResourceInUse,
+            "The specified capacity provider is in use and cannot be removed.",
+        ));
+    }
+    Ok(())
+}
+
+/// Describes the providers named, or all.
+pub(crate) async fn describe_capacity_providers(
+    call: Call,
+    input: ecs::DescribeCapacityProvidersRequest,
+) -> Result<ecs::DescribeCapacityProvidersResponse, ApiError> {
+    call.check::<op::DescribeCapacityProviders>(&input)?;
+    let cluster = input.cluster.as_deref().filter(|name| !name.is_empty());
+    let page = Page::of_request(
+        &call.cx,
+        format!(
+            "DescribeCapacityProviders {} {cluster:?} {:?}",
+            call.scope(),
+            input.capacity_providers
+        ),
+        SHORT_PAGE_MAX,
+        input.max_results,
+        input.next_token.as_deref(),
+    )?;
+    let mut visible: Vec<&'static str> = BUILT_IN_PROVIDERS.to_vec();
+    if let Some(cluster) = cluster {
+        let key = cluster_key(call.scope(), Some(cluster))?;
+        let state = call.snapshot();
+        let used = &active_cluster(&state, &key)?.spec.providers;
+        visible.retain(|name| used.iter().any(|used| used == name));
+    }
+    let mut failures = Vec::new();
+    let named = input.capacity_providers.unwrap_or_default();
+    if !named.is_empty() {
+        let mut wanted = Vec::new();
+        for given in &named {
+            let name = short_name(call.scope(), given)?;
+            match visible.iter().find(|provider| **provider == name) {
+                Some(provider) if wanted.contains(provider) => {}
+                Some(provider) => wanted.push(*provider),
+                None => failures.push(ecs::Failure {
+                    arn: Some(call.scope().capacity_provider_arn(name)),
+                    reason: Some("MISSING".to_owned()),
+                    detail: None,
+                }),
+            }
+        }
+        visible = wanted;
+    }
+    let after = page.after.as_deref();
+    let seen = visible.iter().position(|name| Some(*name) == after);
+    let rest = visible.iter().copied().skip(seen.map_or(0, |at| at + 1));
+    let (providers, next_token) = page.cut(&call.cx, rest, |name| (*name).to_owned());
+    let rendered = providers
+        .into_iter()
+        .map(|name| built_in(call.scope(), name));
+    Ok(ecs::DescribeCapacityProvidersResponse {
+        capacity_providers: Some(rendered.collect()),
+        failures: Some(failures),
+        next_token,
+    })
+}
+
+fn short_name<'a>(scope: &Scope, given: &'a str) -> Result<&'a str, ApiError> {
+    if is_arn(given) {
+        return Ok(own_arn(scope, given, &["capacity-provider"])?.rest);
+    }
+    Ok(given)
+}
+
+fn built_in(scope: &Scope, name: &str) -> ecs::CapacityProvider {
+    ecs::CapacityProvider {
+        capacity_provider_arn: Some(scope.capacity_provider_arn(name)),
+        name: Some(name.to_owned()),
+        status: Some(ecs::CapacityProviderStatus::Active),
+        tags: Some(Vec::new()),
+        // The type of a built-in provider is spelled like its name.
+        r#type: Some(ecs::CapacityProviderType::from(name)),
+        ..ecs::CapacityProvider::default()
+    }
+}
