@@ -1,5 +1,7 @@
 //! Answers to the byte, as `AWS JSON 1.1` has them.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeMap;
 
 use berth_wire::{Blob, EpochSeconds, Fault, FaultCode, json};

@@ -57,7 +57,7 @@ pub(super) fn generate(name: &str, model: &Model, manifest: &Manifest) -> Result
     if model.metadata.protocol == "query" {
         refuse_what_query_cannot_say(&reach)?;
     }
-    let mut files = vec![("operations.rs".to_owned(), operations(&reach)?)];
+    let mut files = vec![("operations.rs".to_owned(), operations(name, &reach)?)];
     let enums: Vec<_> = reach
         .of(Kind::String, |shape| !shape.values.is_empty())
         .collect();
@@ -174,7 +174,7 @@ fn service(
     Ok(text)
 }
 
-fn operations(reach: &Reach<'_>) -> Result<String> {
+fn operations(service: &str, reach: &Reach<'_>) -> Result<String> {
     let mut text = String::from("crate::shape::operations! {\n    super::SERVICE;\n");
     for (name, operation) in &reach.operations {
         ensure!(operation.endpoint.is_none(), "{name} has a host of its own");
@@ -185,7 +185,15 @@ fn operations(reach: &Reach<'_>) -> Result<String> {
         let (input, output) = (shape(&operation.input), shape(&operation.output));
         writeln!(text, "    {name}: {input} => {output},")?;
     }
-    text.push_str("}\n");
+    let all: Vec<&str> = reach.operations.keys().copied().collect();
+    write!(
+        text,
+        "}}\n\n\
+         /// Calls the macro `$then` with the names of all generated operations.\n\
+         #[macro_export]\nmacro_rules! {service}_operations {{\n\
+         ($then:ident) => {{ $then! {{ {} }} }};\n}}\n",
+        all.join(", ")
+    )?;
     Ok(text)
 }
 
@@ -240,8 +248,7 @@ fn structures(reach: &Reach<'_>, files: &mut Vec<(String, String)>) -> Result<()
     files.push(("types/mod.rs".to_owned(), list));
     for (module, shapes) in modules {
         let text = types::structures(reach, shapes.into_iter())?;
-        let imports = "#[allow(unused_imports, reason = \"not every file names the others\")]\n\
-             use super::super::*;\n\n";
+        let imports = "#![allow(unused_imports)]\n\nuse super::super::*;\n\n";
         files.push((format!("types/{module}.rs"), format!("{imports}{text}")));
     }
     Ok(())

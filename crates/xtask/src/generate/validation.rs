@@ -12,9 +12,9 @@ use super::service::{Sources, modules};
 use super::types::rust_type;
 use crate::model::{Kind, Shape, ShapeUse};
 
-const IMPORTS: &str = "#[allow(unused_imports, reason = \"which are used is for the model to say\")]\n\
+/// Every check has the same form, whatever the type; which are used is for the model to say.
+const IMPORTS: &str = "#![allow(clippy::ptr_arg, clippy::useless_conversion, unused_imports)]\n\n\
      use super::*;\n\
-     #[allow(unused_imports, reason = \"which are used is for the model to say\")]\n\
      use crate::validation::{self, Invalid, Path, Pattern, Validate};\n\n";
 
 /// The files of `validation/`, and what was left out of them.
@@ -51,7 +51,7 @@ pub(super) fn generate(reach: &Reach<'_>) -> Result<Sources> {
     }
     files.push((
         "validation/mod.rs".to_owned(),
-        format!("{list}\n{IMPORTS}{checks}"),
+        format!("{IMPORTS}{list}\n{checks}"),
     ));
     Ok(Sources { files, remarks })
 }
@@ -159,8 +159,7 @@ fn check(
     };
     writeln!(
         text,
-        "#[allow(clippy::ptr_arg, clippy::useless_conversion, reason = \"one form for all\")]\n\
-         fn check_{}({}: &{kind}, {}: &mut Path) -> Result<(), Invalid> {{\n{body}Ok(())\n}}\n",
+        "fn check_{}({}: &{kind}, {}: &mut Path) -> Result<(), Invalid> {{\n{body}Ok(())\n}}\n",
         names::snake(name),
         arguments[0],
         arguments[1],

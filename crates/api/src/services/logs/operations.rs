@@ -16,3 +16,9 @@ crate::shape::operations! {
     TagResource: super::TagResourceRequest => crate::Empty,
     UntagResource: super::UntagResourceRequest => crate::Empty,
 }
+
+/// Calls the macro `$then` with the names of all generated operations.
+#[macro_export]
+macro_rules! logs_operations {
+($then:ident) => { $then! { CreateLogGroup, CreateLogStream, DeleteLogGroup, DeleteLogStream, DeleteRetentionPolicy, DescribeLogGroups, DescribeLogStreams, FilterLogEvents, GetLogEvents, ListTagsForResource, PutLogEvents, PutRetentionPolicy, TagResource, UntagResource } };
+}

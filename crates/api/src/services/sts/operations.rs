@@ -3,3 +3,11 @@ crate::shape::operations! {
     super::SERVICE;
     GetCallerIdentity: super::GetCallerIdentityRequest => super::GetCallerIdentityResponse,
 }
+
+/// Calls the macro `$then` with the names of all generated operations.
+#[macro_export]
+macro_rules! sts_operations {
+    ($then:ident) => {
+        $then! { GetCallerIdentity }
+    };
+}

@@ -1,5 +1,6 @@
 //! ecs: structures that others hold; generated from `api-models/ecs` by `cargo xtask gen`.
-#[allow(unused_imports, reason = "not every file names the others")]
+#![allow(unused_imports)]
+
 use super::super::*;
 
 crate::shape::structures! {

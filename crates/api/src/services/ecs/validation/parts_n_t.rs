@@ -1,7 +1,7 @@
 //! ecs: the constraints of structures; generated from `api-models/ecs` by `cargo xtask gen`.
-#[allow(unused_imports, reason = "which are used is for the model to say")]
+#![allow(clippy::ptr_arg, clippy::useless_conversion, unused_imports)]
+
 use super::*;
-#[allow(unused_imports, reason = "which are used is for the model to say")]
 use crate::validation::{self, Invalid, Path, Pattern, Validate};
 
 impl Validate for NetworkBinding {

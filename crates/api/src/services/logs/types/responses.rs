@@ -1,5 +1,6 @@
 //! logs: what operations answer; generated from `api-models/logs` by `cargo xtask gen`.
-#[allow(unused_imports, reason = "not every file names the others")]
+#![allow(unused_imports)]
+
 use super::super::*;
 
 crate::shape::structures! {
