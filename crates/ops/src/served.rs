@@ -82,6 +82,16 @@ macro_rules! served {
 /// Every operation that is served, by service and name.
 pub static SERVED: &[Served] = served! {
     ecs {
+        DescribeTasks => crate::ecs::tasks::describe_tasks,
+        DiscoverPollEndpoint => crate::ecs::agents::discover_poll_endpoint,
+        ListTasks => crate::ecs::tasks::list_tasks,
+        RegisterContainerInstance => crate::ecs::instances::register_container_instance,
+        RunTask => crate::ecs::tasks::run_task,
+        StartTask => crate::ecs::tasks::start_task,
+        StopTask => crate::ecs::tasks::stop_task,
+        SubmitAttachmentStateChanges => crate::ecs::agents::submit_attachment_state_changes,
+        SubmitContainerStateChange => crate::ecs::agents::submit_container_state_change,
+        SubmitTaskStateChange => crate::ecs::agents::submit_task_state_change,
         CreateCluster => crate::ecs::clusters::create_cluster,
         DeleteAccountSetting => crate::ecs::settings::delete_account_setting,
         DeleteCluster => crate::ecs::clusters::delete_cluster,

@@ -1,0 +1,112 @@
+//! `placementConstraints` and `placementStrategy` (reference §6.1, §6.2).
+
+use berth_api::ecs;
+use berth_model::definition::DefinitionFacts;
+use berth_model::task::{LaunchType, PlacementConstraint};
+use berth_model::text::Text;
+use berth_placement::{CONSTRAINTS_MAX, Expression, STRATEGIES_MAX, Strategy};
+
+use crate::ecs::fault::invalid;
+use crate::error::ApiError;
+
+/// What narrows and orders the instances that a call chooses from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Placing {
+    /// `memberOf` expressions of the definition and the request.
+    pub(super) member_of: Vec<Text>,
+    /// Whether no two tasks of the group share an instance.
+    pub(super) distinct_instance: bool,
+    /// Preferences.
+    pub(super) strategy: Vec<Strategy>,
+}
+
+impl Placing {
+    /// Reads what the request says, on top of its definition.
+    ///
+    /// # Errors
+    /// InvalidParameterException for what cannot be, or does not go with the launch type.
+    pub(super) fn parse(
+        facts: &DefinitionFacts,
+        launch: LaunchType,
+        constraints: &[ecs::PlacementConstraint],
+        strategy: &[ecs::PlacementStrategy],
+    ) -> Result<Placing, ApiError> {
+        if launch == LaunchType::Fargate {
+            check_none(strategy, "strategies")?;
+            check_none(constraints, "constraints")?;
+        }
+        let mut placing = Placing {
+            member_of: facts.member_of.clone(),
+            distinct_instance: false,
+            strategy: parse_strategy(strategy)?,
+        };
+        if facts.member_of.len() + constraints.len() > CONSTRAINTS_MAX {
+            return Err(invalid(format!(
+                "Maximum number of constraints is {CONSTRAINTS_MAX}"
+            )));
+        }
+        for constraint in parse_constraints(constraints)? {
+            match constraint {
+                PlacementConstraint::DistinctInstance => placing.distinct_instance = true,
+                PlacementConstraint::MemberOf(expression) => placing.member_of.push(expression),
+            }
+        }
+        Ok(placing)
+    }
+}
+
+/// The request's constraints.
+///
+/// # Errors
+/// InvalidParameterException for one that cannot be.
+pub(super) fn parse_constraints(
+    given: &[ecs::PlacementConstraint],
+) -> Result<Vec<PlacementConstraint>, ApiError> {
+    given.iter().map(parse_constraint).collect()
+}
+
+fn parse_constraint(given: &ecs::PlacementConstraint) -> Result<PlacementConstraint, ApiError> {
+    let expression = given.expression.as_deref().unwrap_or_default();
+    match &given.r#type {
+        Some(ecs::PlacementConstraintType::DistinctInstance) if expression.is_empty() => {
+            Ok(PlacementConstraint::DistinctInstance)
+        }
+        Some(ecs::PlacementConstraintType::DistinctInstance) => Err(invalid(
+            "distinctInstance expression should not be specified",
+        )),
+        Some(ecs::PlacementConstraintType::MemberOf) => {
+            Expression::parse(expression)
+                .map_err(|error| invalid(format!("Invalid expression '{expression}': {error}")))?;
+            Ok(PlacementConstraint::MemberOf(Text::new(expression)))
+        }
+        None | Some(ecs::PlacementConstraintType::Unknown(_)) => {
+            Err(invalid("type should be one of [distinctInstance,memberOf]"))
+        }
+    }
+}
+
+fn parse_strategy(given: &[ecs::PlacementStrategy]) -> Result<Vec<Strategy>, ApiError> {
+    if given.is_empty() {
+        return Ok(Strategy::run_task_default());
+    }
+    if given.len() > STRATEGIES_MAX {
+        return Err(invalid(format!(
+            "Maximum number of strategies is {STRATEGIES_MAX}"
+        )));
+    }
+    let parse = |item: &ecs::PlacementStrategy| {
+        let kind = item.r#type.as_ref().map(|kind| kind.as_str());
+        Strategy::parse(kind.unwrap_or_default(), item.field.as_deref())
+            .map_err(|error| invalid(error.to_string()))
+    };
+    given.iter().map(parse).collect()
+}
+
+fn check_none<T>(given: &[T], what: &str) -> Result<(), ApiError> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "Placement {what} are not supported with FARGATE launch type."
+    )))
+}
