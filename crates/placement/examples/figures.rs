@@ -36,6 +36,8 @@ struct Load {
     member_of: Vec<Text>,
     distinct: bool,
     port: bool,
+    /// CPU units on top of what the other loads ask for.
+    more_cpu: u32,
     strategy: Vec<Strategy>,
     /// The least tasks per second that will do.
     wanted: f64,
@@ -51,6 +53,7 @@ impl Load {
             member_of: Vec::new(),
             distinct: false,
             port: false,
+            more_cpu: 0,
             strategy: Strategy::run_task_default(),
             wanted: 50_000.0,
         }
@@ -127,6 +130,16 @@ fn loads() -> Vec<Load> {
             wanted: 25_000.0,
             ..Load::plain("memberOf about tasks")
         },
+        Load {
+            strategy: vec![strategy("spread", "attribute:own")],
+            wanted: 25_000.0,
+            ..Load::plain("spread over 5,000 values")
+        },
+        Load {
+            more_cpu: 1_000_000,
+            wanted: 25_000.0,
+            ..Load::plain("refused, with 100 reasons each")
+        },
     ]
 }
 
@@ -152,6 +165,7 @@ fn host(number: u32, cluster: &ClusterKey) -> Host {
         named(ZONE_ATTRIBUTE, zone.into()),
         named("ecs.instance-type", kind.into()),
         named("rack", format!("r{}", number % 16)),
+        named("own", format!("v{number}")),
     ]);
     let instance = InstanceId::from_bytes(scattered(number));
     Host {
@@ -200,7 +214,7 @@ fn run(load: &Load) -> (u32, Duration) {
                 port,
             };
             Arc::new(Demand {
-                cpu: 128 + 64 * (n % 3),
+                cpu: 128 + 64 * (n % 3) + load.more_cpu,
                 memory: 256 + 128 * (n % 5),
                 ports: load.port.then_some(port).into_iter().collect(),
                 ..Demand::default()
@@ -250,20 +264,21 @@ fn now() -> std::time::Instant {
 }
 
 fn main() {
-    println!("{:>9}  {:>9}  {:>7}  load", "tasks/s", "wanted", "placed");
+    println!("{:>9}  {:>9}  {:>7}  load", "tries/s", "wanted", "placed");
     let mut lines = Vec::new();
     for load in loads() {
         let mut runs: Vec<(u32, Duration)> = (0..RUNS).map(|_| run(&load)).collect();
         runs.sort_by_key(|(_, took)| *took);
         let (placed, took) = runs[RUNS / 2];
-        let rate = f64::from(placed) / took.as_secs_f64();
+        let rate = f64::from(TASKS) / took.as_secs_f64();
         let (wanted, name) = (load.wanted, load.name);
         println!("{rate:>9.0}  {wanted:>9.0}  {placed:>7}  {name}");
         lines.push(serde_json::json!({
             "load": name,
             "instances": INSTANCES,
-            "tasks": placed,
-            "tasks_per_second": rate.round(),
+            "tries": TASKS,
+            "placed": placed,
+            "tries_per_second": rate.round(),
             "wanted": wanted,
         }));
     }

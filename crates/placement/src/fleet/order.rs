@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use berth_model::id::InstanceId;
 use berth_model::text::Text;
 
 use super::criteria::Criteria;
@@ -147,12 +146,6 @@ impl Ranking {
     fn unpack(&self, local: u128, index: usize) -> u32 {
         let shift = LOCAL_BITS * (self.locals.len() - 1 - index);
         (local >> shift) as u32
-    }
-
-    /// The last word between instances: their ids, scattered when chance is to decide.
-    fn tie_of(&self, instance: InstanceId) -> u128 {
-        let id = u128::from_be_bytes(*instance.as_bytes());
-        if self.random { scattered(id) } else { id }
     }
 }
 
@@ -314,7 +307,7 @@ impl Order {
             .filter(|_| suits && self.criteria.admits(view, slot, machine));
         let key = room.map(|room| Key {
             local: self.ranking.local_of(tasks, room),
-            tie: self.ranking.tie_of(slot.instance),
+            tie: u128::from_be_bytes(*slot.instance.as_bytes()),
         });
         let room = room.unwrap_or_default();
         let note = Note {
@@ -406,15 +399,10 @@ impl Order {
 
     /// The most preferred instance that has room; `seed` decides where `random` does.
     pub(super) fn best(&self, need: Room, seed: u64) -> Option<u32> {
-        let pivot = if self.ranking.random {
-            scattered(u128::from(seed) + 1)
-        } else {
-            0
-        };
         let mut best = Best {
             order: self,
             need,
-            pivot,
+            chance: self.ranking.random.then(|| scattered(u128::from(seed) + 1)),
             found: None,
         };
         if self.parts_of_leading.is_empty() {
@@ -422,8 +410,8 @@ impl Order {
             return best.found.map(|(_, slot)| slot);
         }
         let mut level = None;
-        for (tasks, value) in &self.leading {
-            if level.is_some_and(|level| level < *tasks) {
+        for (looked_at, (tasks, value)) in self.leading.iter().enumerate() {
+            if level.is_some_and(|level| level < *tasks || looked_at >= TIED_VALUES_MAX) {
                 break;
             }
             for part in &self.parts_of_leading[*value as usize] {
@@ -437,6 +425,11 @@ impl Order {
     }
 }
 
+/// How many values with equally few tasks are compared by the strategies that come after; any of
+/// the rest would be as good by the first. Zones are three, racks some dozens; only an attribute
+/// with a value for every machine has more.
+const TIED_VALUES_MAX: usize = 256;
+
 fn number_of(length: usize) -> u32 {
     u32::try_from(length).expect("there are fewer values than instances")
 }
@@ -448,7 +441,8 @@ type Rank = ([u32; STRATEGIES_MAX], u128);
 struct Best<'a> {
     order: &'a Order,
     need: Room,
-    pivot: u128,
+    /// A number from the seed, where chance decides between equals.
+    chance: Option<u128>,
     found: Option<(Rank, u32)>,
 }
 
@@ -467,26 +461,34 @@ impl Best<'_> {
                 Step::Local(index) => self.order.ranking.unpack(entry.key.local, *index),
             };
         }
-        let rank = (steps, entry.key.tie.wrapping_sub(self.pivot));
+        let tie = match self.chance {
+            Some(chance) => scattered(entry.key.tie ^ chance),
+            None => entry.key.tie,
+        };
+        let rank = (steps, tie);
         if self.found.is_none_or(|(best, _)| rank < best) {
             self.found = Some((rank, entry.slot));
         }
     }
 
-    /// The best of one part: among equals, the first at or after the pivot, going round.
+    /// The best of one part. Where chance decides, it picks one of the equals and takes the first
+    /// from there on that has room.
     fn first_of<'b>(&self, ranked: &'b Ranked) -> Option<&'b Entry> {
         let first = ranked.first_fit(self.need, Key { local: 0, tie: 0 })?;
-        if self.pivot == 0 {
+        let Some(chance) = self.chance else {
             return Some(first);
-        }
-        let from = Key {
-            local: first.key.local,
-            tie: self.pivot,
         };
-        let equal = |entry: &&Entry| entry.key.local == first.key.local;
-        ranked
-            .first_fit(self.need, from)
-            .filter(equal)
+        let local = first.key.local;
+        let start = ranked.rank_of(Key { local, tie: 0 });
+        let end = ranked.rank_of(Key {
+            local: local + 1,
+            tie: 0,
+        });
+        let equals = (end - start).max(1) as u128;
+        let picked = start + usize::try_from(chance % equals).unwrap_or(0);
+        let found = ranked.first_fit_from(self.need, picked);
+        found
+            .filter(|entry| entry.key.local == local)
             .or(Some(first))
     }
 }

@@ -17,6 +17,13 @@ impl Room {
         self.cpu <= free.cpu && self.memory <= free.memory && self.gpus <= free.gpus
     }
 
+    /// Whether this was as much as `most` of a resource of which there is less `now`.
+    fn had_the_most(self, now: Room, most: Room) -> bool {
+        self.cpu > now.cpu && self.cpu == most.cpu
+            || self.memory > now.memory && self.memory == most.memory
+            || self.gpus > now.gpus && self.gpus == most.gpus
+    }
+
     fn or_more(self, other: Room) -> Room {
         Room {
             cpu: self.cpu.max(other.cpu),
@@ -49,6 +56,9 @@ const MERGE_MAX: usize = BLOCK_MAX / 2;
 
 #[derive(Debug)]
 struct Block {
+    /// The key of the last entry, kept here so that a search over blocks looks into none.
+    last: Key,
+    /// The most of each resource that an entry has free.
     room: Room,
     entries: Vec<Entry>,
 }
@@ -56,6 +66,7 @@ struct Block {
 impl Block {
     fn of(entries: Vec<Entry>) -> Block {
         let mut block = Block {
+            last: Key { local: 0, tie: 0 },
             room: Room::default(),
             entries,
         };
@@ -63,15 +74,13 @@ impl Block {
         block
     }
 
+    /// Reckons anew what is known of the entries, of which there is at least one.
     fn measure(&mut self) {
+        self.last = self.entries.last().map_or(self.last, |entry| entry.key);
         self.room = self
             .entries
             .iter()
             .fold(Room::default(), |most, entry| most.or_more(entry.room));
-    }
-
-    fn last(&self) -> Key {
-        self.entries.last().expect("a block is never empty").key
     }
 }
 
@@ -93,6 +102,7 @@ impl Ranked {
         let place = block.entries.partition_point(|other| other.key < entry.key);
         block.entries.insert(place, entry);
         block.room = block.room.or_more(entry.room);
+        block.last = block.last.max(entry.key);
         if block.entries.len() > BLOCK_MAX {
             let upper = block.entries.split_off(BLOCK_MAX / 2);
             block.measure();
@@ -119,8 +129,13 @@ impl Ranked {
     /// Changes what is free on an instance that keeps its place.
     pub(super) fn set_room(&mut self, key: Key, room: Room) {
         if let Some((at, place)) = self.find(key) {
-            self.blocks[at].entries[place].room = room;
-            self.blocks[at].measure();
+            let block = &mut self.blocks[at];
+            let before = std::mem::replace(&mut block.entries[place].room, room);
+            block.room = block.room.or_more(room);
+            // Whoever had the most and has less now leaves a smaller most behind.
+            if before.had_the_most(room, block.room) {
+                block.measure();
+            }
         }
     }
 
@@ -140,6 +155,30 @@ impl Ranked {
             .find_map(|block| found(block).map(|place| &block.entries[place]))
     }
 
+    /// The first entry with room for `need` at or after the one with `rank`, counted from 0.
+    pub(super) fn first_fit_from(&self, need: Room, rank: usize) -> Option<&Entry> {
+        let mut skipped = 0;
+        let start = self.blocks.iter().find_map(|block| {
+            let place = rank - skipped;
+            skipped += block.entries.len();
+            block.entries.get(place)
+        })?;
+        self.first_fit(need, start.key)
+    }
+
+    /// How many entries come before the key.
+    pub(super) fn rank_of(&self, key: Key) -> usize {
+        let at = self.block_of(key);
+        let before: usize = self.blocks[..at]
+            .iter()
+            .map(|block| block.entries.len())
+            .sum();
+        let within = self.blocks.get(at).map_or(0, |block| {
+            block.entries.partition_point(|entry| entry.key < key)
+        });
+        before + within
+    }
+
     fn merge(&mut self, at: usize) {
         let Some(upper) = self.blocks.get(at + 1) else {
             return;
@@ -153,7 +192,7 @@ impl Ranked {
 
     /// The block in which the key is or belongs; one past the last if it comes after all.
     fn block_of(&self, key: Key) -> usize {
-        self.blocks.partition_point(|block| block.last() < key)
+        self.blocks.partition_point(|block| block.last < key)
     }
 
     fn find(&self, key: Key) -> Option<(usize, usize)> {
@@ -210,6 +249,12 @@ mod tests {
             let expected = plain.range(key(from)..).find(|(_, room)| need.fits_in(**room));
             let found = ranked.first_fit(need, key(from));
             prop_assert_eq!(found.map(|entry| entry.key), expected.map(|(key, _)| *key));
+            let rank = plain.range(..key(from)).count();
+            prop_assert_eq!(ranked.rank_of(key(from)), rank);
+            let from_rank = ranked.first_fit_from(need, rank);
+            prop_assert_eq!(from_rank.map(|entry| entry.key), found.map(|entry| entry.key));
+            let most = |block: &Block| block.entries.iter().fold(Room::default(), |most, e| most.or_more(e.room));
+            prop_assert!(ranked.blocks.iter().all(|block| block.room == most(block) && Some(block.last) == block.entries.last().map(|e| e.key)));
             let lengths: usize = ranked.blocks.iter().map(|block| block.entries.len()).sum();
             prop_assert_eq!(lengths, plain.len());
             prop_assert!(ranked.blocks.iter().all(|block| (1..=BLOCK_MAX).contains(&block.entries.len())));

@@ -443,10 +443,11 @@ fn of_text(test: Test) -> Option<TextTest> {
 
 /// The first argument that is neither `true` nor `false`; a pattern may be anything.
 fn not_boolean(test: &TextTest) -> Option<&str> {
-    let wrong = |raw: &&Box<str>| !matches!(&***raw, "true" | "false");
-    match test {
-        TextTest::Equals(raw) | TextTest::Differs(raw) => Some(raw).filter(wrong).map(|raw| &**raw),
-        TextTest::In(list) | TextTest::NotIn(list) => list.iter().find(wrong).map(|raw| &**raw),
-        TextTest::Matches(_) | TextTest::Mismatches(_) => None,
-    }
+    let arguments = match test {
+        TextTest::Equals(raw) | TextTest::Differs(raw) => std::slice::from_ref(raw),
+        TextTest::In(list) | TextTest::NotIn(list) => list,
+        TextTest::Matches(_) | TextTest::Mismatches(_) => &[],
+    };
+    let mut arguments = arguments.iter().map(|raw| &**raw);
+    arguments.find(|raw| !matches!(*raw, "true" | "false"))
 }
