@@ -5,47 +5,9 @@
 
 use std::borrow::Cow;
 
-use berth_model::time::Timestamp;
+pub use berth_state::{Change, Commit, TABLES};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-/// Every table of records, in the order in which loading needs them: what others refer to comes
-/// first.
-pub const TABLES: [&str; 8] = [
-    "cluster",
-    "setting",
-    "family",
-    "task_definition",
-    "instance",
-    "task",
-    "log_group",
-    "log_stream",
-];
-
-/// One changed record.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// One of [`TABLES`].
-    pub table: &'static str,
-    /// The record's integer key, given by `state`; stable for the record's life and unique in
-    /// its table.
-    pub row: i64,
-    /// The natural key, for people who read the tables.
-    pub key: String,
-    /// The record as JSON; `None` when it was removed.
-    pub body: Option<Box<RawValue>>,
-}
-
-/// What one commit saves.
-#[derive(Clone, Debug)]
-pub struct Commit {
-    /// The revision it makes: one more than the last saved.
-    pub revision: u64,
-    /// The transaction time of the newest change.
-    pub at: Timestamp,
-    /// The newest form of every changed record.
-    pub changes: Vec<Change>,
-}
 
 /// What JSON's punctuation, the table's name and the row take, roughly, beside key and body.
 const BYTES_AROUND_A_BODY: usize = 48;

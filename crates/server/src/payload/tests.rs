@@ -203,7 +203,9 @@ fn the_minimal_payload_runs_on_a_stock_agent() {
     }))
     .spec(|spec| spec.launch_type = LaunchType::External)
     .render();
-    check(&task, &expect![[r#"
+    check(
+        &task,
+        &expect![[r#"
         {
           "arn": "arn:aws:ecs:us-east-1:123456789012:task/default/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
           "desiredStatus": "RUNNING",
@@ -243,20 +245,24 @@ fn the_minimal_payload_runs_on_a_stock_agent() {
           "taskClusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/default",
           "taskDefinitionAccountId": "123456789012"
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_stop_names_the_task_and_nothing_that_could_fail_to_parse() {
     let mut stopping = one(json!({}));
     stopping.task.desired = Desired::Stopped;
-    check(&stopping.render(), &expect![[r#"
+    check(
+        &stopping.render(),
+        &expect![[r#"
         {
           "arn": "arn:aws:ecs:us-east-1:123456789012:task/default/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
           "desiredStatus": "STOPPED",
           "containers": []
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -267,7 +273,9 @@ fn user_directory_hostname_labels_and_terminal_go_to_dockers_config() {
         "interactive": true, "pseudoTerminal": true,
     }))
     .config();
-    check(&config, &expect![[r#"
+    check(
+        &config,
+        &expect![[r#"
         {
           "Hostname": "web",
           "Labels": {
@@ -279,7 +287,8 @@ fn user_directory_hostname_labels_and_terminal_go_to_dockers_config() {
           "User": "1000:1000",
           "WorkingDir": "/srv"
         }
-    "#]]);
+    "#]],
+    );
 }
 
 /// Pitfall 25.
@@ -290,7 +299,9 @@ fn a_health_check_goes_to_dockers_config_in_nanoseconds() {
     } }))
     .container();
     assert_eq!(container["healthCheckType"], "docker");
-    check(&docker_string(&container, "config"), &expect![[r#"
+    check(
+        &docker_string(&container, "config"),
+        &expect![[r#"
         {
           "Healthcheck": {
             "Interval": 5000000000,
@@ -303,7 +314,8 @@ fn a_health_check_goes_to_dockers_config_in_nanoseconds() {
             "Timeout": 2000000000
           }
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -336,7 +348,9 @@ fn privileges_limits_and_linux_parameters_go_to_dockers_host_config() {
         "dockerSecurityOptions": ["no-new-privileges"],
     }))
     .container();
-    check(&docker_string(&container, "hostConfig"), &expect![[r#"
+    check(
+        &docker_string(&container, "hostConfig"),
+        &expect![[r#"
         {
           "CapAdd": [
             "NET_ADMIN"
@@ -390,7 +404,8 @@ fn privileges_limits_and_linux_parameters_go_to_dockers_host_config() {
             }
           ]
         }
-    "#]]);
+    "#]],
+    );
     for schema_field in ["linuxParameters", "privileged", "user", "ulimits"] {
         assert_eq!(container[schema_field], Value::Null, "{schema_field}");
     }
@@ -542,7 +557,9 @@ fn overrides_are_merged_into_the_fields() {
     task.task_size = (Some(256), Some(512));
     let task = task.render();
     assert_eq!((task.cpu, task.memory), (Some(1.0), Some(2048)));
-    check(&task.containers, &expect![[r#"
+    check(
+        &task.containers,
+        &expect![[r#"
         [
           {
             "name": "app",
@@ -595,7 +612,8 @@ fn overrides_are_merged_into_the_fields() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -800,7 +818,9 @@ fn order_timeouts_restarts_and_links_are_passed_on() {
         .iter()
         .map(|name| ((*name).to_owned(), container[*name].clone()))
         .collect();
-    check(&picked, &expect![[r#"
+    check(
+        &picked,
+        &expect![[r#"
         {
           "dependsOn": [
             {
@@ -831,7 +851,8 @@ fn order_timeouts_restarts_and_links_are_passed_on() {
           "startTimeout": 30,
           "stopTimeout": 5
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -882,7 +903,9 @@ fn an_awslogs_stream_is_named_after_prefix_container_and_task() {
     let log = json!({ "logConfiguration": { "logDriver": "awslogs", "options": {
         "awslogs-group": "/ecs/web", "awslogs-stream-prefix": "p", "mode": "non-blocking",
     } } });
-    check(&one(log).host_config()["LogConfig"], &expect![[r#"
+    check(
+        &one(log).host_config()["LogConfig"],
+        &expect![[r#"
         {
           "Config": {
             "awslogs-group": "/ecs/web",
@@ -892,7 +915,8 @@ fn an_awslogs_stream_is_named_after_prefix_container_and_task() {
           },
           "Type": "awslogs"
         }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

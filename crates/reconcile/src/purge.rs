@@ -1,0 +1,104 @@
+//! Forgetting what is over: stopped tasks past their retention, deregistered instances, deleted
+//! task definitions that nothing refers to.
+
+use std::time::Duration;
+
+use berth_model::definition::DefinitionStatus;
+use berth_model::id::{InstanceId, TaskId};
+use berth_model::instance::InstanceStatus;
+use berth_model::name::DefinitionKey;
+use berth_model::time::Timestamp;
+use berth_state::{State, Tx};
+
+/// Records removed in one step: a step stays below a few milliseconds of the writer.
+pub const STEP_MAX: usize = 512;
+
+/// How long a task that was declared lost waits for its agent to come back and be told to stop
+/// it. An agent that is away for longer finds its containers unknown, and leaves them running.
+const LOST_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// How long a stopped task can be described. ECS keeps it for at least an hour.
+    pub stopped_tasks: Duration,
+    /// How many stopped tasks are kept at most.
+    pub stopped_tasks_max: usize,
+    /// How long a deregistered instance can be described.
+    pub inactive_instances: Duration,
+}
+
+/// What is to be forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Stopped tasks.
+    pub tasks: Vec<TaskId>,
+    /// Deregistered instances without tasks.
+    pub instances: Vec<InstanceId>,
+    /// Task definitions whose deletion was asked for.
+    pub definitions: Vec<DefinitionKey>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.instances.is_empty() && self.definitions.is_empty()
+    }
+}
+
+/// What is over at `now`, at most [`STEP_MAX`] records of each kind.
+#[must_use]
+pub fn decide(state: &State, now: Timestamp, retention: &Retention) -> Plan {
+    let surplus = state
+        .tasks
+        .stopped_len()
+        .saturating_sub(retention.stopped_tasks_max);
+    let tasks = state
+        .tasks
+        .stopped()
+        .enumerate()
+        .take_while(|(nth, (at, _))| *nth < surplus || now.since(*at) >= retention.stopped_tasks)
+        .filter(|(_, (at, task))| !task.stop_due() || now.since(*at) >= LOST_KEPT_FOR)
+        .map(|(_, (_, task))| task.id)
+        .take(STEP_MAX)
+        .collect();
+    let instances = state
+        .instances
+        .iter()
+        .filter(|(_, instance)| instance.status == InstanceStatus::Inactive)
+        .filter(|(_, instance)| {
+            let since = instance.deregistered_at.unwrap_or(instance.registered_at);
+            now.since(since) >= retention.inactive_instances
+        })
+        .filter(|(id, _)| state.tasks.on_instance(**id).next().is_none())
+        .map(|(id, _)| *id)
+        .take(STEP_MAX)
+        .collect();
+    let definitions = state
+        .definitions
+        .iter()
+        .filter(|(_, definition)| definition.status == DefinitionStatus::DeleteInProgress)
+        .filter(|(key, _)| state.users_of(key) == 0)
+        .map(|(key, _)| key.clone())
+        .take(STEP_MAX)
+        .collect();
+    Plan {
+        tasks,
+        instances,
+        definitions,
+    }
+}
+
+/// Forgets what the plan names.
+pub fn carry_out(tx: &mut Tx<'_>, plan: &Plan) {
+    for task in &plan.tasks {
+        tx.remove_task(*task);
+    }
+    for instance in &plan.instances {
+        tx.remove_instance(*instance);
+    }
+    for definition in &plan.definitions {
+        tx.remove_definition(definition);
+    }
+}

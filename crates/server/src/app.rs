@@ -1,0 +1,58 @@
+//! One term of leadership: everything that exists while this server leads.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use berth_ops::Context;
+use berth_state::State;
+
+use crate::accounts::Access;
+use crate::gateway::Gateway;
+use crate::metrics::Metrics;
+use crate::worlds::Worlds;
+
+/// What requests are served with while this server leads.
+pub(crate) struct App {
+    /// What operations work with.
+    pub(crate) cx: Arc<Context>,
+    /// The last saved state.
+    pub(crate) newest: Arc<ArcSwap<State>>,
+    /// The agents' sessions.
+    pub(crate) gateway: Arc<Gateway>,
+}
+
+/// What lasts as long as the process.
+pub(crate) struct Front {
+    /// Whom the server lets in.
+    pub(crate) access: Access,
+    /// Whether foreign Hosts and browsers are kept out, as in `berth dev`.
+    pub(crate) local_only: bool,
+    /// Whether the listener speaks TLS.
+    pub(crate) tls: bool,
+    /// Counters.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The worlds that are open, in `berth dev`.
+    pub(crate) worlds: Worlds,
+    /// What the server is doing.
+    pub(crate) phase: ArcSwap<Phase>,
+    /// Why `/health` says that the server is not ready although it leads; cleared by the owner.
+    pub(crate) not_ready: ArcSwapOption<&'static str>,
+}
+
+/// What the server is doing.
+pub(crate) enum Phase {
+    /// Not ready yet, or no longer, and why.
+    Waiting(&'static str),
+    /// It leads and serves.
+    Leading(Arc<App>),
+}
+
+impl Front {
+    /// The term of leadership, if this server leads.
+    pub(crate) fn app(&self) -> Result<Arc<App>, &'static str> {
+        match &**self.phase.load() {
+            Phase::Waiting(why) => Err(why),
+            Phase::Leading(app) => Ok(app.clone()),
+        }
+    }
+}

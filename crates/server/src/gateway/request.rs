@@ -1,0 +1,128 @@
+//! The upgrade request of an agent's socket: who, for which instance, with which versions.
+
+use std::collections::HashMap;
+
+use axum::response::{IntoResponse, Response};
+use berth_model::arn::EcsArn;
+use berth_model::id::InstanceId;
+use berth_model::instance::{AgentVersion, InstanceStatus};
+use berth_model::name::Scope;
+use berth_model::text::Text;
+use berth_ops::Caller;
+use berth_state::State;
+use berth_wire::Fault;
+use berth_wire::sigv4::Received;
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::accounts::base_url;
+use crate::app::Front;
+
+/// The longest version text kept of an agent: real ones have a few dozen characters.
+const VERSION_LENGTH_MAX: usize = 128;
+
+/// Why an upgrade was refused.
+pub(crate) enum Refused {
+    /// The request's signature.
+    Fault(Fault),
+    /// The instance, by the protocol's own name for it, with a text for the agent's log.
+    Instance(&'static str, &'static str),
+    /// This server does not lead.
+    NotLeading(&'static str),
+}
+
+impl IntoResponse for Refused {
+    /// The body's form is the one in which a stock agent finds the name (reference §3.4). No
+    /// other text may hold `InactiveInstanceException`: it silences an agent for an hour.
+    fn into_response(self) -> Response {
+        let (status, name, text) = match self {
+            Self::Fault(fault) => (
+                StatusCode::FORBIDDEN,
+                "AccessDeniedException",
+                fault.message,
+            ),
+            Self::Instance(name, text) => (StatusCode::BAD_REQUEST, name, text.to_owned()),
+            Self::NotLeading(why) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ServerException",
+                why.to_owned(),
+            ),
+        };
+        let body = serde_json::json!({ "type": name, "message": { "message": text } });
+        (status, body.to_string()).into_response()
+    }
+}
+
+/// The upgrade request's query.
+pub(crate) struct AgentQuery(HashMap<String, String>);
+
+impl AgentQuery {
+    /// The query of this request; without it nothing is known of the agent.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let query = parts.uri.query().unwrap_or_default();
+        let form = berth_wire::query::parse_form(query.as_bytes()).unwrap_or_default();
+        Self(form.parameters.into_iter().collect())
+    }
+
+    /// The value of this key; empty when it is absent.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    /// What the agent says of itself.
+    pub(crate) fn version(&self) -> AgentVersion {
+        let text = |key: &str| {
+            let value: String = self.get(key).chars().take(VERSION_LENGTH_MAX).collect();
+            (!value.is_empty()).then(|| Text::new(&value))
+        };
+        AgentVersion {
+            agent: text("agentVersion"),
+            hash: text("agentHash"),
+            docker: text("dockerVersion"),
+        }
+    }
+}
+
+/// Checks the signature of an upgrade request.
+pub(crate) fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refused> {
+    let received = Received {
+        method: &parts.method,
+        path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+        headers: &parts.headers,
+        body: b"",
+    };
+    let sender = front
+        .access
+        .authenticate(&received, &base_url(&parts.headers, front.tls));
+    sender.map(|sender| sender.caller).map_err(Refused::Fault)
+}
+
+/// The instance that the agent says it is, if it may open a session.
+pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<InstanceId, Refused> {
+    let unknown = Refused::Instance(
+        "InvalidInstanceException",
+        "The container instance is not known here. Register it again.",
+    );
+    let named = EcsArn::parse(arn).filter(|arn| arn.kind == "container-instance");
+    let id = named.and_then(|arn| Some((arn.scope.clone(), arn.last().parse().ok()?)));
+    let Some((scope, id)): Option<(Scope, InstanceId)> = id else {
+        return Err(unknown);
+    };
+    let foreign = scope != caller.scope || caller.instance.is_some_and(|own| own != id);
+    if foreign {
+        let text = "These credentials are not for that container instance.";
+        return Err(Refused::Instance("AccessDeniedException", text));
+    }
+    match state.instances.get(&id) {
+        None => Err(unknown),
+        Some(instance) if instance.status == InstanceStatus::Inactive => Err(Refused::Instance(
+            INACTIVE,
+            "The container instance is deregistered.",
+        )),
+        Some(_) => Ok(id),
+    }
+}
+
+/// The name that silences an agent for an hour: for an instance that was deregistered, and for
+/// nothing else (reference §3.4).
+pub(crate) const INACTIVE: &str = "InactiveInstanceException";

@@ -1,0 +1,26 @@
+//! The server: listeners, the agent gateway, the task that runs the writer, and the loops that
+//! drive the controllers.
+//!
+//! Rules kept here:
+//! - nothing is served before the state is loaded and this server leads;
+//! - every long-lived task ends when its term of leadership does;
+//! - what a client sees goes through `ops`, what an agent sees through the gateway.
+
+mod accounts;
+mod app;
+mod clock;
+mod config;
+mod gateway;
+mod http;
+mod loops;
+mod metrics;
+mod payload;
+mod run;
+mod term;
+mod worlds;
+mod writer;
+
+pub use accounts::{Access, AccessKey, LOCAL_AGENT_KEY};
+pub use config::{Config, Tls};
+pub use run::{RunError, Running, StartError, start};
+pub use worlds::WorldOpener;

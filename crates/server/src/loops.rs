@@ -1,0 +1,159 @@
+//! The loops that drive the controllers. They make no choices: `reconcile` decides.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use berth_model::instance::InstanceStatus;
+use berth_ops::Context;
+use berth_reconcile::absence::{self, Absent};
+use berth_reconcile::purge;
+use berth_state::{Failure, Lane};
+use berth_storage::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::term::{LEASE_EVERY, LEASE_TTL};
+
+/// How often absent agents and things past their time are looked at.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+/// How long before the end of its lease a leader stops by itself: more than two clocks drift
+/// apart within a lease.
+const LEASE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Looks after absent agents, and forgets what is over.
+pub(crate) async fn housekeeping(
+    cx: Arc<Context>,
+    gateway: Arc<Gateway>,
+    config: Config,
+    cancel: CancellationToken,
+) {
+    let mut crowd = Crowd::default();
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
+        }
+        let paused = crowd.is_mass_loss(gateway.connected());
+        if let Err(error) = look_after_absent(&cx, &gateway, &config, paused).await {
+            tracing::warn!(%error, "absent agents not looked after");
+        }
+        if let Err(error) = forget(&cx, &config, &cancel).await {
+            tracing::warn!(%error, "nothing was forgotten");
+        }
+    }
+}
+
+/// How many agents were connected lately, to notice when many vanish at once.
+#[derive(Default)]
+struct Crowd {
+    /// Counts of the last minute with their times, the oldest first.
+    counts: VecDeque<(u64, usize)>,
+    paused_until: u64,
+}
+
+impl Crowd {
+    /// Takes in how many are connected now; answers whether a mass loss is being waited out.
+    fn is_mass_loss(&mut self, connected: usize) -> bool {
+        let now = clock::monotonic_ms();
+        let window = u64::try_from(absence::MASS_WINDOW.as_millis()).unwrap_or(u64::MAX);
+        while self
+            .counts
+            .front()
+            .is_some_and(|(at, _)| now.saturating_sub(*at) > window)
+        {
+            self.counts.pop_front();
+        }
+        self.counts.push_back((now, connected));
+        let before = self
+            .counts
+            .iter()
+            .map(|(_, count)| *count)
+            .max()
+            .unwrap_or(0);
+        if absence::is_mass_loss(before, before - connected) {
+            let pause = u64::try_from(absence::MASS_PAUSE.as_millis()).unwrap_or(u64::MAX);
+            self.paused_until = now.saturating_add(pause);
+        }
+        now < self.paused_until
+    }
+}
+
+async fn look_after_absent(
+    cx: &Context,
+    gateway: &Gateway,
+    config: &Config,
+    paused: bool,
+) -> Result<(), Failure> {
+    let state = cx.state.snapshot();
+    let instances = state.instances.iter();
+    let counted = instances.filter(|(_, i)| i.status != InstanceStatus::Inactive);
+    let absent: Vec<Absent> = gateway
+        .away(counted.map(|(id, _)| *id))
+        .into_iter()
+        .map(|away| Absent {
+            instance: away.instance,
+            away: Duration::from_millis(away.away_ms),
+            seen: away.seen,
+        })
+        .collect();
+    let patience = config.patience;
+    if absence::decide(&state, &absent, &patience, paused).is_empty() {
+        return Ok(());
+    }
+    cx.state
+        .transact(Lane::Controllers, move |tx| {
+            // Decided anew on the newest state.
+            let plan = absence::decide(tx.state(), &absent, &patience, paused);
+            absence::carry_out(tx, &plan);
+            Ok(())
+        })
+        .await
+}
+
+async fn forget(cx: &Context, config: &Config, cancel: &CancellationToken) -> Result<(), Failure> {
+    let retention = config.retention;
+    while !cancel.is_cancelled() {
+        if purge::decide(&cx.state.snapshot(), clock::wall(), &retention).is_empty() {
+            return Ok(());
+        }
+        let step = cx.state.transact(Lane::Controllers, move |tx| {
+            let plan = purge::decide(tx.state(), tx.now(), &retention);
+            purge::carry_out(tx, &plan);
+            Ok::<(), Failure>(())
+        });
+        step.await?;
+    }
+    Ok(())
+}
+
+/// Renews the lease; cancels `lost` as soon as it may have lapsed, by this server's own clock.
+pub(crate) async fn keep_lease(
+    store: Store,
+    asked_at: u64,
+    lost: CancellationToken,
+    cancel: CancellationToken,
+) {
+    let good_for = u64::try_from((LEASE_TTL - LEASE_MARGIN).as_millis()).unwrap_or(0);
+    let mut good_until = asked_at + good_for;
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(LEASE_EVERY) => {}
+        }
+        let sent_at = clock::monotonic_ms();
+        let deadline = clock::at_monotonic_ms(good_until);
+        match tokio::time::timeout_at(deadline, store.renew_lease(LEASE_TTL)).await {
+            Ok(Ok(())) => good_until = sent_at + good_for,
+            Ok(Err(StoreError::Deposed)) => break,
+            Ok(Err(error)) => tracing::warn!(?error, "lease not renewed"),
+            Err(_) => {}
+        }
+        if clock::monotonic_ms() >= good_until {
+            break;
+        }
+    }
+    lost.cancel();
+}

@@ -1,0 +1,141 @@
+//! Counters and gauges, shown by `GET /metrics` as Prometheus text.
+
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+/// Upper bounds in seconds of the latency histograms: an API call takes from a fraction of a
+/// millisecond (a read) to seconds (a full lane).
+const LATENCY_BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// Everything that is counted.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// API calls by service, operation and outcome (`ok` or the fault's code).
+    pub(crate) calls: IntCounterVec,
+    /// Time to answer by operation.
+    pub(crate) call_seconds: HistogramVec,
+    /// Closures of the writer that panicked, and request handlers that did.
+    pub(crate) panics: IntCounter,
+    /// Commits saved.
+    pub(crate) commits: IntCounter,
+    /// Changes in saved commits.
+    pub(crate) changes: IntCounter,
+    /// Nanoseconds that the writer spent running closures, by lane.
+    pub(crate) writer_busy_ns: IntCounterVec,
+    /// Nanoseconds that the writer spent waiting for the database.
+    pub(crate) writer_saving_ns: IntCounter,
+    /// Jobs that the writer ran, by lane.
+    pub(crate) writer_jobs: IntCounterVec,
+    /// Connected agents.
+    pub(crate) agents: IntGauge,
+    /// Open connections.
+    pub(crate) connections: IntGauge,
+    /// Tasks in memory, stopped ones included.
+    pub(crate) tasks: IntGauge,
+    /// The revision of the last saved state.
+    pub(crate) revision: IntGauge,
+    /// Reports for tasks that are unknown or purged.
+    pub(crate) stray_messages: IntCounter,
+}
+
+impl Metrics {
+    /// Everything at zero.
+    pub(crate) fn new() -> Self {
+        let registry = Registry::new();
+        let latency = HistogramOpts::new("berth_api_call_seconds", "Time to answer an API call.")
+            .buckets(LATENCY_BUCKETS.to_vec());
+        let call_seconds = HistogramVec::new(latency, &["operation"])
+            .expect("the histogram's description is well formed");
+        register(&registry, call_seconds.clone());
+        Self {
+            calls: counters(
+                &registry,
+                "berth_api_calls_total",
+                "API calls answered.",
+                &["service", "operation", "outcome"],
+            ),
+            call_seconds,
+            panics: counter(&registry, "berth_panics_total", "Defects that were caught."),
+            commits: counter(&registry, "berth_commits_total", "Commits saved."),
+            changes: counter(&registry, "berth_changes_total", "Changed records saved."),
+            writer_busy_ns: counters(
+                &registry,
+                "berth_writer_busy_nanoseconds_total",
+                "Time that the writer spent in closures.",
+                &["lane"],
+            ),
+            writer_saving_ns: counter(
+                &registry,
+                "berth_writer_saving_nanoseconds_total",
+                "Time that the writer waited for the database.",
+            ),
+            writer_jobs: counters(
+                &registry,
+                "berth_writer_jobs_total",
+                "Closures that the writer ran.",
+                &["lane"],
+            ),
+            agents: gauge(
+                &registry,
+                "berth_agents_connected",
+                "Agents with an ACS session.",
+            ),
+            connections: gauge(&registry, "berth_connections", "Open connections."),
+            tasks: gauge(
+                &registry,
+                "berth_tasks",
+                "Tasks in memory, stopped ones included.",
+            ),
+            revision: gauge(
+                &registry,
+                "berth_revision",
+                "Revision of the last saved state.",
+            ),
+            stray_messages: counter(
+                &registry,
+                "berth_agent_messages_ignored_total",
+                "Agent messages that could not be used.",
+            ),
+            registry,
+        }
+    }
+
+    /// The Prometheus text.
+    pub(crate) fn render(&self) -> String {
+        let mut text = Vec::new();
+        let encoder = TextEncoder::new();
+        if let Err(error) = encoder.encode(&self.registry.gather(), &mut text) {
+            tracing::warn!(%error, "metrics do not render");
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+fn register(registry: &Registry, collector: impl prometheus::core::Collector + 'static) {
+    registry
+        .register(Box::new(collector))
+        .expect("every metric has a name of its own");
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    let counter = IntCounter::new(name, help).expect("the metric's name is well formed");
+    register(registry, counter.clone());
+    counter
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    let counters = IntCounterVec::new(Opts::new(name, help), labels)
+        .expect("the metric's name is well formed");
+    register(registry, counters.clone());
+    counters
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(name, help).expect("the metric's name is well formed");
+    register(registry, gauge.clone());
+    gauge
+}

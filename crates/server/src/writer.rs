@@ -1,0 +1,290 @@
+//! The task that runs the writer: takes jobs in, saves batches, tells followers.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use berth_state::{
+    Changed, Commit, Failure, Gathered, Inbox, Job, Lane, LaneLimits, Lanes, Outcome, Published,
+    Writer,
+};
+use berth_storage::{CommitError, Resolved, Store};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::metrics::Metrics;
+
+/// Jobs that may wait in each lane. At a few thousand changes a second this is a second or two
+/// of work: a caller who would wait longer is better told to come back.
+const WAITING_MAX: usize = 8192;
+/// Jobs in one batch: large enough to share one fsync among all that arrive during the last
+/// one, small enough that a batch of RunTask calls for ten tasks each takes some ten milliseconds.
+const BATCH_MAX: usize = 512;
+/// How long agents' reports wait for room or for the database before they are refused: shorter
+/// than the agents' own time-out of 42 s (agent protocol reference §1.2).
+const REPORTS_WAIT: Duration = Duration::from_secs(30);
+/// How long API calls are refused at once after the database failed, before one tries again.
+const DOWN_FOR_MS: u64 = 500;
+/// How often an unknown outcome is asked about.
+const RESOLVE_EVERY: Duration = Duration::from_millis(250);
+
+/// The way in to the writer's lanes.
+pub(crate) struct WriterInbox {
+    lanes: Mutex<Lanes>,
+    arrived: Notify,
+    /// Told whenever the writer has taken jobs, for agents' reports that wait for room.
+    room: Notify,
+    /// Until when, in monotonic milliseconds, API calls are refused because the database failed.
+    down_until: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl WriterInbox {
+    /// Empty lanes.
+    pub(crate) fn new() -> Arc<Self> {
+        let limits = LaneLimits {
+            waiting_max: WAITING_MAX,
+            batch_max: BATCH_MAX,
+        };
+        Arc::new(Self {
+            lanes: Mutex::new(Lanes::new(limits)),
+            arrived: Notify::new(),
+            room: Notify::new(),
+            down_until: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+        })
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        // A panic elsewhere leaves whole queues behind, so poison is no reason to stop.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn offer(&self, lane: Lane, job: Box<dyn Job>) -> Result<(), Box<dyn Job>> {
+        self.lanes().offer(lane, job)?;
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    async fn wait_for_room(&self, mut job: Box<dyn Job>) -> Result<(), Failure> {
+        loop {
+            let room = self.room.notified();
+            match self.offer(Lane::Agents, job) {
+                Ok(()) => return Ok(()),
+                Err(back) => job = back,
+            }
+            room.await;
+        }
+    }
+}
+
+impl Inbox for WriterInbox {
+    fn submit(&self, lane: Lane, job: Box<dyn Job>) -> BoxFuture<'_, Result<(), Failure>> {
+        if self.stopped.load(Ordering::Acquire) {
+            return std::future::ready(Err(Failure::NotLeading)).boxed();
+        }
+        let down = clock::monotonic_ms() < self.down_until.load(Ordering::Relaxed);
+        match lane {
+            Lane::Api | Lane::Controllers if down => {
+                std::future::ready(Err(Failure::Unavailable)).boxed()
+            }
+            Lane::Api | Lane::Controllers => {
+                let outcome = self.offer(lane, job).map_err(|_| Failure::Overloaded);
+                std::future::ready(outcome).boxed()
+            }
+            Lane::Agents => async move {
+                tokio::time::timeout(REPORTS_WAIT, self.wait_for_room(job))
+                    .await
+                    .unwrap_or(Err(Failure::Overloaded))
+            }
+            .boxed(),
+        }
+    }
+}
+
+/// Why the writer's task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It was asked to.
+    Cancelled,
+    /// Another server leads.
+    Deposed,
+    /// The disk failed to keep what it was given; the process must end.
+    Fatal,
+}
+
+/// Who is told of published changes. Called on the writer's task, so it only hands them on.
+pub(crate) type Follower = Box<dyn Fn(&[Changed]) + Send>;
+
+/// The writer with all that its task needs.
+pub(crate) struct WriterTask {
+    pub(crate) writer: Writer,
+    pub(crate) inbox: Arc<WriterInbox>,
+    pub(crate) store: Store,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) follower: Follower,
+    /// How many of the writer's panics the metrics know of.
+    pub(crate) panics_told: u64,
+}
+
+impl WriterTask {
+    /// Runs until told to stop, or until this server no longer leads. Jobs that were handed in
+    /// before are finished first.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) -> Ended {
+        let ended = self.serve(&cancel).await;
+        self.inbox.stopped.store(true, Ordering::Release);
+        self.writer.stop(&mut self.inbox.lanes());
+        self.inbox.room.notify_waiters();
+        ended
+    }
+
+    async fn serve(&mut self, cancel: &CancellationToken) -> Ended {
+        let mut held_since: Option<u64> = None;
+        loop {
+            match self.step().await {
+                Ok(true) => held_since = None,
+                Ok(false) if self.writer.holds_reports() => {
+                    let since = *held_since.get_or_insert_with(clock::monotonic_ms);
+                    let waited = clock::monotonic_ms().saturating_sub(since);
+                    if u128::from(waited) > REPORTS_WAIT.as_millis() {
+                        self.writer.refuse_held();
+                        held_since = None;
+                    }
+                    // Between attempts for the held reports, which are also the probe that finds
+                    // out that the database is back.
+                    tokio::time::sleep(Duration::from_millis(DOWN_FOR_MS)).await;
+                }
+                Ok(false) => {
+                    if cancel.is_cancelled() {
+                        return Ended::Cancelled;
+                    }
+                    tokio::select! {
+                        () = self.inbox.arrived.notified() => {}
+                        () = cancel.cancelled() => {}
+                    }
+                }
+                Err(ended) => return ended,
+            }
+        }
+    }
+
+    /// One batch. Answers whether anything was done that went well.
+    async fn step(&mut self) -> Result<bool, Ended> {
+        let gathered = self.gather();
+        self.inbox.room.notify_waiters();
+        self.note_panics();
+        match gathered {
+            Gathered::Idle => Ok(false),
+            Gathered::Answered(published) => {
+                self.published(&published);
+                Ok(true)
+            }
+            Gathered::Save(commit) => {
+                let begun = clock::monotonic_ns();
+                let outcome = self.save(&commit).await?;
+                self.metrics
+                    .writer_saving_ns
+                    .inc_by(clock::monotonic_ns() - begun);
+                if outcome == Outcome::Saved {
+                    self.metrics.commits.inc();
+                    self.metrics.changes.inc_by(commit.changes.len() as u64);
+                    self.inbox.down_until.store(0, Ordering::Relaxed);
+                }
+                let published = self.writer.outcome(outcome);
+                self.published(&published);
+                match outcome {
+                    Outcome::Saved | Outcome::Refused => Ok(true),
+                    Outcome::NotSaved => {
+                        let until = clock::monotonic_ms() + DOWN_FOR_MS;
+                        self.inbox.down_until.store(until, Ordering::Relaxed);
+                        Ok(self.writer.has_backlog())
+                    }
+                    Outcome::Deposed => Err(Ended::Deposed),
+                }
+            }
+        }
+    }
+
+    fn gather(&mut self) -> Gathered {
+        let (inbox, metrics) = (&self.inbox, &self.metrics);
+        let mut last = clock::monotonic_ns();
+        let mut meter = |lane: Lane| {
+            let now = clock::monotonic_ns();
+            metrics
+                .writer_busy_ns
+                .with_label_values(&[lane.as_str()])
+                .inc_by(now - last);
+            last = now;
+        };
+        self.writer
+            .gather(|| inbox.lanes().take_batch(), clock::wall(), &mut meter)
+    }
+
+    async fn save(&self, commit: &Commit) -> Result<Outcome, Ended> {
+        match self.store.commit(commit).await {
+            Ok(()) => Ok(Outcome::Saved),
+            Err(CommitError::Refused(error)) => {
+                tracing::error!(?error, "the database refuses a batch as data");
+                Ok(Outcome::Refused)
+            }
+            Err(CommitError::Unavailable(error)) => {
+                tracing::warn!(?error, "the database cannot be written");
+                Ok(Outcome::NotSaved)
+            }
+            Err(CommitError::Deposed) => Ok(Outcome::Deposed),
+            Err(CommitError::Fatal(error)) => {
+                tracing::error!(?error, "the disk failed to keep a commit");
+                Err(Ended::Fatal)
+            }
+            Err(CommitError::Unknown(error)) => {
+                tracing::warn!(?error, "a commit's outcome is unknown");
+                Ok(self.resolve(commit.revision).await)
+            }
+        }
+    }
+
+    /// Finds out what became of a commit. API calls are refused meanwhile, and reports wait.
+    async fn resolve(&self, revision: u64) -> Outcome {
+        loop {
+            let until = clock::monotonic_ms() + DOWN_FOR_MS;
+            self.inbox.down_until.store(until, Ordering::Relaxed);
+            match self.store.resolve_unknown(revision).await {
+                Ok(Resolved::Applied) => return Outcome::Saved,
+                Ok(Resolved::NotApplied) => return Outcome::NotSaved,
+                Ok(Resolved::Deposed) => return Outcome::Deposed,
+                Err(error) => {
+                    tracing::warn!(?error, "still unknown");
+                    tokio::time::sleep(RESOLVE_EVERY).await;
+                }
+            }
+        }
+    }
+
+    fn published(&self, published: &Published) {
+        for (lane, jobs) in Lane::ALL.into_iter().zip(published.jobs) {
+            self.metrics
+                .writer_jobs
+                .with_label_values(&[lane.as_str()])
+                .inc_by(jobs as u64);
+        }
+        let state = self.writer.newest().load_full();
+        self.metrics
+            .tasks
+            .set(i64::try_from(state.tasks.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .revision
+            .set(i64::try_from(state.revision).unwrap_or(i64::MAX));
+        if !published.changes.is_empty() {
+            (self.follower)(&published.changes);
+        }
+    }
+
+    fn note_panics(&mut self) {
+        let panics = self.writer.panics();
+        self.metrics.panics.inc_by(panics - self.panics_told);
+        self.panics_told = panics;
+    }
+}
