@@ -69,7 +69,7 @@ fn new_key(call: &Call, input: &ecs::CreateClusterRequest) -> Result<ClusterKey,
     let given = input.cluster_name.as_deref();
     Ok(ClusterKey {
         scope: call.scope().clone(),
-        name: cluster_name(given.unwrap_or("default"))?,
+        name: cluster_name(given.filter(|name| !name.is_empty()).unwrap_or("default"))?,
     })
 }
 

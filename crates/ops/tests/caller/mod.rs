@@ -1,0 +1,86 @@
+//! Calls operations over a control plane in memory, with bytes as a client would send them.
+
+use std::sync::Arc;
+
+use berth_model::name::Scope;
+use berth_ops::{ApiError, Call, Caller, Context, DefinitionCache, Limits, PageTokens};
+use berth_testkit::World;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use serde_json::Value;
+
+/// The account and region of a call that does not say otherwise.
+pub const SCOPE: &str = "123456789012/us-east-1";
+/// Who makes such a call.
+pub const CALLER_ARN: &str = "arn:aws:iam::123456789012:user/admin";
+
+/// A control plane in memory and the means to call it.
+pub struct Bench {
+    pub world: World,
+    cx: Arc<Context>,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        let world = World::default();
+        let cx = Context {
+            state: world.handle(),
+            definitions: DefinitionCache::default(),
+            pages: PageTokens::new([9; 32]),
+            limits: Limits {
+                advertise_url: None,
+            },
+            wall: berth_testkit::wall,
+        };
+        Self {
+            world,
+            cx: Arc::new(cx),
+        }
+    }
+}
+
+/// What a call came to: the answer's JSON, or the fault.
+pub type Outcome = Result<Value, ApiError>;
+
+impl Bench {
+    /// Calls an ECS operation as `arn` of `scope`; `None` when the operation is not served.
+    ///
+    /// # Panics
+    /// When the operation waits for something, or answers what is not JSON.
+    pub fn call_as(
+        &self,
+        scope: &Scope,
+        arn: &str,
+        operation: &str,
+        body: &str,
+    ) -> Option<Outcome> {
+        let served = berth_ops::find("ecs", operation)?;
+        let caller = Caller {
+            scope: scope.clone(),
+            arn: arn.to_owned(),
+            user_id: "AIDAEXAMPLE".to_owned(),
+            instance: None,
+            base_url: "http://127.0.0.1:7070".to_owned(),
+        };
+        let call = Call::new(self.cx.clone(), Arc::new(caller));
+        let run = served.run(call, Bytes::from(body.to_owned()), "request-1".to_owned());
+        // The world saves where a change is asked for, so there is nothing to wait for.
+        let outcome = run.now_or_never().expect("no operation waits");
+        Some(
+            outcome.map(|response| {
+                serde_json::from_slice(response.body()).expect("an answer is JSON")
+            }),
+        )
+    }
+
+    /// Calls an ECS operation as the usual caller.
+    ///
+    /// # Panics
+    /// When the operation is not served.
+    #[allow(dead_code, reason = "not every suite calls as the usual caller")]
+    pub fn call(&self, operation: &str, body: &str) -> Outcome {
+        let scope = SCOPE.parse().expect("a scope");
+        self.call_as(&scope, CALLER_ARN, operation, body)
+            .unwrap_or_else(|| panic!("{operation} is not served"))
+    }
+}
