@@ -1,5 +1,6 @@
 //! What an operation is, and the way from a body to its checked input.
 
+use berth_wire::json::WriteJson;
 use berth_wire::query::Form;
 use berth_wire::{Fault, json, query};
 use serde::Serialize;
@@ -17,7 +18,7 @@ pub trait Operation {
     /// What a caller sends.
     type Input: DeserializeOwned + Serialize + Validate + Send + 'static;
     /// What a caller gets.
-    type Output: DeserializeOwned + Serialize + Send + 'static;
+    type Output: DeserializeOwned + Serialize + WriteJson + Send + 'static;
 }
 
 /// What identifies a service on the wire, and what operations it has.

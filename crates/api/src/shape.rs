@@ -133,6 +133,14 @@ macro_rules! structures {
             }
         }
 
+        impl ::berth_wire::json::WriteJson for $name {
+            fn write_json(&self, out: &mut Vec<u8>) {
+                let members = ::berth_wire::json::Members::open(out);
+                $(let members = members.member(concat!("\"", $wire, "\":"), &self.$field);)*
+                members.close();
+            }
+        }
+
         impl $crate::shape::Structure for $name {
             fn read_member<'de, A: ::serde::de::MapAccess<'de>>(
                 &mut self,
@@ -207,6 +215,12 @@ macro_rules! enumerations {
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.write_str(self.as_str())
+            }
+        }
+
+        impl ::berth_wire::json::WriteJson for $name {
+            fn write_json(&self, out: &mut Vec<u8>) {
+                self.as_str().write_json(out);
             }
         }
 

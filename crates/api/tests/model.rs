@@ -307,6 +307,8 @@ fn a_filled_input_passes_and_comes_back_as_it_was() {
                 let output: O::Output = serde_json::from_value(sent.clone())
                     .unwrap_or_else(|error| panic!("{}: {error}", O::NAME));
                 assert_eq!(serde_json::to_value(&output).unwrap(), sent, "{}", O::NAME);
+                let written = berth_wire::json::respond(&output, "r").into_body();
+                assert_eq!(written, serde_json::to_vec(&output).unwrap(), "{}", O::NAME);
             }
             self.0 += 1;
         }

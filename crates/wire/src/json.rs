@@ -11,8 +11,10 @@ use crate::{Fault, REQUEST_ID_HEADER, check_body_size};
 
 mod refusal;
 mod scan;
+mod write;
 
 pub use scan::{NESTING_MAX, ScanError, scan};
+pub use write::{Members, WriteJson};
 
 /// The content type of requests and answers.
 pub const CONTENT_TYPE_JSON_1_1: &str = "application/x-amz-json-1.1";
@@ -34,12 +36,14 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     serde_json::from_str(text).map_err(|error| refusal::undecodable(&error))
 }
 
+/// Where a body's buffer begins: most answers fit, and the long ones soon double past it.
+const BODY_BYTES_FIRST: usize = 1024;
+
 /// An answer of status 200 with `output` as its body.
-pub fn respond<T: Serialize>(output: &T, request_id: &str) -> Response<Bytes> {
-    match serde_json::to_vec(output) {
-        Ok(body) => response(StatusCode::OK, body.into(), request_id),
-        Err(error) => respond_fault(&Fault::internal(error), request_id),
-    }
+pub fn respond<T: WriteJson>(output: &T, request_id: &str) -> Response<Bytes> {
+    let mut body = Vec::with_capacity(BODY_BYTES_FIRST);
+    output.write_json(&mut body);
+    response(StatusCode::OK, body.into(), request_id)
 }
 
 /// The answer of a failed call.

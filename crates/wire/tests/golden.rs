@@ -13,7 +13,10 @@ fn text(response: &http::Response<bytes::Bytes>) -> &str {
 
 #[test]
 fn a_success_is_a_json_object_with_the_requests_id() {
-    let output = BTreeMap::from([("taskArns", vec!["a"]), ("failures", vec![])]);
+    let output = BTreeMap::from([
+        ("taskArns".to_owned(), vec!["a".to_owned()]),
+        ("failures".to_owned(), vec![]),
+    ]);
     let response = json::respond(&output, "2f2a8c3e-9d4b-4f10-a6c1-0123456789ab");
     assert_eq!(response.status(), 200);
     assert_eq!(

@@ -29,7 +29,12 @@ pub fn scan(text: &str) -> Result<(), ScanError> {
         at += 1;
         match byte {
             0 => return Err(ScanError::Nul),
-            b'"' => in_string = !in_string,
+            b'"' => {
+                in_string = !in_string;
+                if in_string {
+                    at += plain_chunks(&bytes[at..]);
+                }
+            }
             b'\\' if in_string => {
                 if bytes[at..].starts_with(b"u0000") {
                     return Err(ScanError::Nul);
@@ -52,6 +57,17 @@ pub fn scan(text: &str) -> Result<(), ScanError> {
         }
     }
     Ok(())
+}
+
+/// How many bytes are looked at together: a width that compiles to a few vector instructions.
+const CHUNK: usize = 32;
+
+/// The length of the whole chunks at the beginning of a string in which nothing ends or escapes.
+/// Most of a request is ARNs, and this is most of what the scan costs.
+fn plain_chunks(bytes: &[u8]) -> usize {
+    let ends = |byte: &u8| *byte == 0 || *byte == b'"' || *byte == b'\\';
+    let is_plain = |chunk: &&[u8]| !chunk.iter().fold(false, |found, byte| found | ends(byte));
+    bytes.chunks_exact(CHUNK).take_while(is_plain).count() * CHUNK
 }
 
 #[cfg(test)]
@@ -115,7 +131,11 @@ mod tests {
     }
 
     fn document() -> impl Strategy<Value = serde_json::Value> {
-        let text = prop_oneof!["[\\[\\]{}\"\\\\u0a]{0,8}", any::<String>()];
+        let text = prop_oneof![
+            "[\\[\\]{}\"\\\\u0a]{0,8}",
+            "a{28,70}[\\[\"\\\\\u{0}]?a{0,40}",
+            any::<String>()
+        ];
         let leaf = prop_oneof![
             text.clone().prop_map(serde_json::Value::from),
             any::<i64>().prop_map(serde_json::Value::from),
