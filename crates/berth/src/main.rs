@@ -1,0 +1,70 @@
+//! The `berth` program: a server, an agent, both at once, and the small commands around them.
+//!
+//! Here the command line and the environment become the configuration of the `server` and
+//! `agent` crates, which read neither.
+
+mod banner;
+mod cli;
+mod data_dir;
+mod duration;
+mod env;
+mod exit;
+mod keys;
+mod logging;
+mod probe;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Failure;
+
+fn main() -> ExitCode {
+    let cli = match settings::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("berth: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Env(env) => Ok(env::run(&env)?),
+        Command::Status(status) => Ok(wait_for(status::run(&status))??),
+        Command::Completion { shell } => {
+            let name = "berth";
+            clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Version => {
+            println!("berth {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        Command::Dev(_)
+        | Command::Serve(_)
+        | Command::Agent(_)
+        | Command::Doctor(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Move(_) => Err(Failure::Usage(anyhow::anyhow!("not there yet"))),
+    }
+}
+
+/// Runs a small command's future on this thread.
+fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("could not start")?;
+    Ok(runtime.block_on(future))
+}
