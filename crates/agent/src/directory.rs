@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use berth_agent_proto::task::{Credentials, Task};
+use serde::{Deserialize, Serialize};
 
 use crate::runtime::{Binding, Health, RuntimeId, TaskNetwork};
 
 /// How a task or container stands, in the words of the metadata endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Known {
     /// Nothing was done yet.
     None,

@@ -10,4 +10,6 @@
 
 pub mod clock;
 pub mod directory;
+pub mod engine;
+pub mod journal;
 pub mod runtime;
