@@ -2,8 +2,7 @@
 
 use crate::definition::DefinitionFacts;
 use crate::task::{
-    ContainerLast, Desired, LastStatus, NetworkBinding, Seen, Stop, StopCode, Task, TaskAddress,
-    TaskEvent,
+    ContainerLast, Desired, NetworkBinding, Seen, Stop, StopCode, Task, TaskAddress, TaskEvent,
 };
 use crate::text::Text;
 use crate::time::Timestamp;
