@@ -178,6 +178,7 @@ impl Fleet {
             .copied()
             .ok_or(Refusal::NoInstances)?;
         let order = self.order_for(pool, request);
+        let group = self.groups.find(&group_key(request.cluster, request.group));
         let view = View {
             slots: &self.slots,
             machines: &self.machines,
@@ -191,7 +192,7 @@ impl Fleet {
             memory: request.demand.memory,
             gpus: request.demand.gpus,
         };
-        let best = order.best(need, request.seed);
+        let best = order.best(need, group, request.seed);
         let found = best.and_then(|at| placement(view, at, request));
         found.ok_or_else(|| diagnose(view, pool, &order.criteria, request))
     }

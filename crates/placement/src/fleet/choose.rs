@@ -4,7 +4,7 @@ use berth_model::text::Text;
 
 use super::change::group_key;
 use super::criteria::Criteria;
-use super::order::{Order, Shape, counts_by_group};
+use super::order::{Order, Shape, is_of_one_group};
 use super::pool::Pool;
 use super::slot::View;
 use super::{EXPRESSIONS_MAX, Fleet, NOTES_MAX, ORDERS_MAX};
@@ -16,8 +16,8 @@ impl Fleet {
     /// Where in the pool the order for requests like this one is; it is made if there is none.
     pub(super) fn order_for(&mut self, pool_at: u32, request: &Request<'_>) -> usize {
         self.uses += 1;
-        let key = counts_by_group(request).then(|| group_key(request.cluster, request.group));
-        // A group that has no number has neither tasks nor an order.
+        let key = is_of_one_group(request).then(|| group_key(request.cluster, request.group));
+        // A group that has no number has neither tasks nor an order of its own.
         let group = key.as_ref().and_then(|key| self.groups.find(key));
         if group.is_some() == key.is_some()
             && let Some(pool) = self.pools.get_mut(pool_at)

@@ -1,8 +1,9 @@
 //! One order of preference over a pool's instances, kept for requests of one shape.
 //!
-//! Requests share an order when they differ only in sizes and chance. Instances are parted by the
-//! values of the attributes that are spread over, for the count of a value changes for all its
-//! instances at once; within a part they are ranked by what is their own. The best instance is
+//! Requests share an order when they differ only in sizes and chance, and in their group too unless
+//! instances are ranked or ruled out by it. Instances are parted by the values of the attributes
+//! that are spread over, for the count of a value changes for all its instances at once, and is
+//! kept for each group; within a part they are ranked by what is their own. The best instance is
 //! the best of the parts' best.
 //!
 //! An order holds the instances that a request of its shape may use if only CPU, memory and
@@ -23,7 +24,7 @@ use crate::strategy::{BinpackField, STRATEGIES_MAX, SpreadField, Strategy};
 /// What requests must have in common to share an order, as they spell it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Shape {
-    /// The group's number, where the strategy or a constraint counts by it.
+    /// The group's number, where single instances count by it.
     pub(super) group: Option<u32>,
     required: Box<[Text]>,
     member_of: Box<[Text]>,
@@ -63,9 +64,9 @@ fn strategies<'a>(request: &Request<'a>) -> &'a [Strategy] {
 }
 
 /// Whether requests of different groups need orders of their own.
-pub(super) fn counts_by_group(request: &Request<'_>) -> bool {
-    let spreads = |strategy: &Strategy| matches!(strategy, Strategy::Spread(_));
-    request.distinct_instance || strategies(request).iter().any(spreads)
+pub(super) fn is_of_one_group(request: &Request<'_>) -> bool {
+    let spread = Strategy::Spread(SpreadField::InstanceId);
+    request.distinct_instance || strategies(request).contains(&spread)
 }
 
 /// What an instance is ranked by, besides attributes.
@@ -160,12 +161,50 @@ fn scattered(number: u128) -> u128 {
     mixed ^ (mixed >> 61)
 }
 
-/// The values of one attribute that is spread over.
-#[derive(Debug, Default)]
-struct Values {
-    numbers: HashMap<Option<Text>, u32>,
-    /// How many tasks of the group are on instances with each value.
-    tasks: Vec<u32>,
+/// The tasks of one group, by the values of the attributes that are spread over.
+#[derive(Debug)]
+struct Counts {
+    /// For each attribute, how many tasks are on instances with each value.
+    tasks: Vec<Vec<u32>>,
+    /// The values of the first attribute, those with the fewest tasks first.
+    fewest: BTreeSet<(u32, u32)>,
+    all: u32,
+}
+
+impl Counts {
+    fn none(values: &[HashMap<Option<Text>, u32>]) -> Counts {
+        let first = values.first().map_or(0, HashMap::len);
+        Counts {
+            tasks: values
+                .iter()
+                .map(|numbers| vec![0; numbers.len()])
+                .collect(),
+            fewest: (0..number_of(first)).map(|value| (0, value)).collect(),
+            all: 0,
+        }
+    }
+
+    /// A new value turned up, which no task of the group has.
+    fn add_value(&mut self, attribute: usize) {
+        let value = number_of(self.tasks[attribute].len());
+        self.tasks[attribute].push(0);
+        if attribute == 0 {
+            self.fewest.insert((0, value));
+        }
+    }
+
+    fn change(&mut self, values: &[u32], before: u32, after: u32) {
+        for (attribute, value) in values.iter().enumerate() {
+            let tasks = &mut self.tasks[attribute][*value as usize];
+            let counted = (*tasks + after).saturating_sub(before);
+            if attribute == 0 {
+                self.fewest.remove(&(*tasks, *value));
+                self.fewest.insert((counted, *value));
+            }
+            *tasks = counted;
+        }
+        self.all = (self.all + after).saturating_sub(before);
+    }
 }
 
 /// Instances with the same values of all attributes that are spread over.
@@ -181,7 +220,8 @@ struct Note {
     epoch: u64,
     suits: bool,
     part: u32,
-    tasks: u32,
+    /// How many tasks of each group were counted; empty where none need be.
+    groups: Vec<(u32, u32)>,
     /// Its place, if it is in the order.
     key: Option<Key>,
     room: Room,
@@ -200,12 +240,14 @@ pub(super) struct Order {
     ranking: Ranking,
     suits_by_tasks: bool,
     notes: NumberMap<Note>,
-    values: Vec<Values>,
+    /// For each attribute that is spread over, the numbers of its values.
+    values: Vec<HashMap<Option<Text>, u32>>,
+    /// By the group's number; groups without tasks have none.
+    counts: NumberMap<Counts>,
     parts: Vec<Part>,
     part_numbers: HashMap<Box<[u32]>, u32>,
-    /// When an attribute comes first: its values by count, and the parts of each value.
-    leading: BTreeSet<(u32, u32)>,
-    parts_of_leading: Vec<Vec<u32>>,
+    /// When an attribute comes first: the parts of each of its values.
+    parts_of_first: Vec<Vec<u32>>,
 }
 
 impl Order {
@@ -221,16 +263,17 @@ impl Order {
             ranking,
             notes: NumberMap::default(),
             values: Vec::new(),
+            counts: NumberMap::default(),
             parts: Vec::new(),
             part_numbers: HashMap::new(),
-            leading: BTreeSet::new(),
-            parts_of_leading: Vec::new(),
+            parts_of_first: Vec::new(),
         }
     }
 
-    /// How many instances it has noted: what it costs in memory.
+    /// How much it has noted, of instances and of values: what it costs in memory.
     pub(super) fn len(&self) -> usize {
-        self.notes.len()
+        let values: usize = self.values.iter().map(HashMap::len).sum();
+        self.notes.len() + self.counts.len() * values
     }
 
     /// Whether most of what it keeps is about values that no instance has any more.
@@ -245,11 +288,11 @@ impl Order {
         self.notes.clear();
         self.parts.clear();
         self.part_numbers.clear();
-        self.leading.clear();
-        self.parts_of_leading.clear();
+        self.parts_of_first.clear();
+        self.counts.clear();
         self.values.clear();
         self.values
-            .resize_with(self.ranking.attributes.len(), Values::default);
+            .resize_with(self.ranking.attributes.len(), HashMap::new);
         for slot in slots {
             self.look(view, slot);
         }
@@ -272,8 +315,8 @@ impl Order {
     }
 
     fn forget(&mut self, at: u32) {
-        if let Some(note) = self.notes.remove(&at) {
-            self.count(note.part, note.tasks, 0);
+        if let Some(mut note) = self.notes.remove(&at) {
+            self.recount(note.part, &mut note.groups, &[]);
             if let Some(key) = note.key {
                 self.parts[note.part as usize].ranked.remove(key);
             }
@@ -302,6 +345,13 @@ impl Order {
             }
         };
         let tasks = self.shape.group.map_or(0, |group| slot.tasks_of(group));
+        let old = self.notes.get_mut(&at);
+        let mut groups = old.map_or_else(Vec::new, |note| std::mem::take(&mut note.groups));
+        match self.shape.group {
+            Some(_) if tasks == 0 => self.recount(part, &mut groups, &[]),
+            Some(group) => self.recount(part, &mut groups, &[(group, tasks)]),
+            None => self.recount(part, &mut groups, slot.groups()),
+        }
         let room = machine
             .room
             .filter(|_| suits && self.criteria.admits(view, slot, machine));
@@ -314,15 +364,14 @@ impl Order {
             epoch: registration.epoch,
             suits,
             part,
-            tasks,
+            groups,
             key,
             room,
         };
-        let (old_key, old_room, old_tasks) = match self.notes.insert(at, note) {
-            Some(old) => (old.key, old.room, old.tasks),
-            None => (None, Room::default(), 0),
+        let (old_key, old_room) = match self.notes.insert(at, note) {
+            Some(old) => (old.key, old.room),
+            None => (None, Room::default()),
         };
-        self.count(part, old_tasks, tasks);
         let ranked = &mut self.parts[part as usize].ranked;
         if let Some(key) = key.filter(|_| key == old_key) {
             if room != old_room {
@@ -342,39 +391,59 @@ impl Order {
         }
     }
 
-    /// Tasks of the group on an instance of this part were `before`, and are `after`.
-    fn count(&mut self, part: u32, before: u32, after: u32) {
+    /// The groups on an instance of this part were `counted`, and are `now`.
+    fn recount(&mut self, part: u32, counted: &mut Vec<(u32, u32)>, now: &[(u32, u32)]) {
+        if self.values.is_empty() || counted == now {
+            return;
+        }
+        let tasks_in = |groups: &[(u32, u32)], group| {
+            let found = groups.iter().find(|(other, _)| *other == group);
+            found.map_or(0, |(_, tasks)| *tasks)
+        };
+        for (group, tasks) in now {
+            self.count(part, *group, tasks_in(counted, *group), *tasks);
+        }
+        for (group, tasks) in counted.iter() {
+            if tasks_in(now, *group) == 0 {
+                self.count(part, *group, *tasks, 0);
+            }
+        }
+        counted.clear();
+        counted.extend_from_slice(now);
+    }
+
+    fn count(&mut self, part: u32, group: u32, before: u32, after: u32) {
         if before == after {
             return;
         }
-        let part = &self.parts[part as usize];
-        for (index, (value, values)) in part.values.iter().zip(&mut self.values).enumerate() {
-            let tasks = &mut values.tasks[*value as usize];
-            let counted = (*tasks + after).saturating_sub(before);
-            if index == 0 && self.leading.remove(&(*tasks, *value)) {
-                self.leading.insert((counted, *value));
-            }
-            *tasks = counted;
+        let values = &self.values;
+        let counts = self
+            .counts
+            .entry(group)
+            .or_insert_with(|| Counts::none(values));
+        counts.change(&self.parts[part as usize].values, before, after);
+        if counts.all == 0 {
+            self.counts.remove(&group);
         }
     }
 
     fn part_of(&mut self, registration: &Registration) -> u32 {
-        let attributes = &self.ranking.attributes;
-        let numbers: Box<[u32]> = attributes
-            .iter()
-            .zip(&mut self.values)
-            .map(|(name, values)| {
-                let value = registration.host.attribute(name);
-                // A name without a value counts as empty text, as in the query language.
-                let value = value.map(|value| value.cloned().unwrap_or_else(|| Text::new("")));
-                let fresh = number_of(values.tasks.len());
-                let number = *values.numbers.entry(value).or_insert(fresh);
-                if number == fresh {
-                    values.tasks.push(0);
-                }
-                number
-            })
-            .collect();
+        let mut numbers = Vec::with_capacity(self.values.len());
+        for (attribute, name) in self.ranking.attributes.iter().enumerate() {
+            let value = registration.host.attribute(name);
+            // A name without a value counts as empty text, as in the query language.
+            let value = value.map(|value| value.cloned().unwrap_or_else(|| Text::new("")));
+            let known = &mut self.values[attribute];
+            let fresh = number_of(known.len());
+            let number = *known.entry(value).or_insert(fresh);
+            if number == fresh {
+                self.counts
+                    .values_mut()
+                    .for_each(|counts| counts.add_value(attribute));
+            }
+            numbers.push(number);
+        }
+        let numbers = numbers.into_boxed_slice();
         if let Some(part) = self.part_numbers.get(&numbers) {
             return *part;
         }
@@ -382,12 +451,11 @@ impl Order {
         if let (Some(Step::Attribute(_)), Some(value)) =
             (self.ranking.steps.first(), numbers.first())
         {
-            let leading = *value as usize;
-            if leading == self.parts_of_leading.len() {
-                self.parts_of_leading.push(Vec::new());
-                self.leading.insert((self.values[0].tasks[leading], *value));
+            let value = *value as usize;
+            if value == self.parts_of_first.len() {
+                self.parts_of_first.push(Vec::new());
             }
-            self.parts_of_leading[leading].push(part);
+            self.parts_of_first[value].push(part);
         }
         self.part_numbers.insert(numbers.clone(), part);
         self.parts.push(Part {
@@ -397,28 +465,25 @@ impl Order {
         part
     }
 
-    /// The most preferred instance that has room; `seed` decides where `random` does.
-    pub(super) fn best(&self, need: Room, seed: u64) -> Option<u32> {
+    /// The most preferred instance that has room for a task of the group; `seed` decides where
+    /// `random` does.
+    pub(super) fn best(&self, need: Room, group: Option<u32>, seed: u64) -> Option<u32> {
+        let counts = group.and_then(|group| self.counts.get(&group));
         let mut best = Best {
             order: self,
+            counts,
             need,
             chance: self.ranking.random.then(|| scattered(u128::from(seed) + 1)),
             found: None,
         };
-        if self.parts_of_leading.is_empty() {
-            (0..number_of(self.parts.len())).for_each(|part| best.consider(part));
-            return best.found.map(|(_, slot)| slot);
-        }
-        let mut level = None;
-        for (looked_at, (tasks, value)) in self.leading.iter().enumerate() {
-            if level.is_some_and(|level| level < *tasks || looked_at >= TIED_VALUES_MAX) {
-                break;
+        match counts {
+            _ if self.parts_of_first.is_empty() => {
+                (0..number_of(self.parts.len())).for_each(|part| best.consider(part));
             }
-            for part in &self.parts_of_leading[*value as usize] {
-                best.consider(*part);
-            }
-            if best.found.is_some() {
-                level = Some(*tasks);
+            Some(counts) => best.consider_values(counts.fewest.iter().copied()),
+            None => {
+                let values = 0..number_of(self.parts_of_first.len());
+                best.consider_values(values.map(|value| (0, value)));
             }
         }
         best.found.map(|(_, slot)| slot)
@@ -440,6 +505,8 @@ type Rank = ([u32; STRATEGIES_MAX], u128);
 /// The search for the best instance, part by part.
 struct Best<'a> {
     order: &'a Order,
+    /// What is counted of the group; nothing while it has no tasks.
+    counts: Option<&'a Counts>,
     need: Room,
     /// A number from the seed, where chance decides between equals.
     chance: Option<u128>,
@@ -447,6 +514,22 @@ struct Best<'a> {
 }
 
 impl Best<'_> {
+    /// Considers the values of the first attribute, given with their tasks, the fewest first.
+    fn consider_values(&mut self, values: impl Iterator<Item = (u32, u32)>) {
+        let mut level = None;
+        for (looked_at, (tasks, value)) in values.enumerate() {
+            if level.is_some_and(|level| level < tasks || looked_at >= TIED_VALUES_MAX) {
+                break;
+            }
+            for part in &self.order.parts_of_first[value as usize] {
+                self.consider(*part);
+            }
+            if self.found.is_some() {
+                level = Some(tasks);
+            }
+        }
+    }
+
     fn consider(&mut self, part: u32) {
         let part = &self.order.parts[part as usize];
         let Some(entry) = self.first_of(&part.ranked) else {
@@ -455,9 +538,9 @@ impl Best<'_> {
         let mut steps = [0; STRATEGIES_MAX];
         for (rank, step) in steps.iter_mut().zip(&self.order.ranking.steps) {
             *rank = match step {
-                Step::Attribute(index) => {
-                    self.order.values[*index].tasks[part.values[*index] as usize]
-                }
+                Step::Attribute(index) => self.counts.map_or(0, |counts| {
+                    counts.tasks[*index][part.values[*index] as usize]
+                }),
                 Step::Local(index) => self.order.ranking.unpack(entry.key.local, *index),
             };
         }

@@ -121,7 +121,6 @@ pub(super) struct Slot {
     pub(super) instance: InstanceId,
     pub(super) registration: Option<Registration>,
     pub(super) usage: Usage,
-    /// How many tasks of each group are on it, by the group's number; in no order.
     groups: Vec<(u32, u32)>,
 }
 
@@ -169,7 +168,7 @@ impl Slot {
         found.map_or(0, |(_, count)| *count)
     }
 
-    #[cfg(test)]
+    /// How many tasks of each group are on it, by the group's number; in no order.
     pub(super) fn groups(&self) -> &[(u32, u32)] {
         &self.groups
     }

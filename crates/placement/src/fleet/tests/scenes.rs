@@ -93,7 +93,7 @@ struct Scene {
     fleet: Fleet,
     hosts: BTreeMap<String, Host>,
     tasks: Vec<Occupant>,
-    count: u8,
+    count: u16,
     told: String,
 }
 
@@ -206,7 +206,7 @@ impl Scene {
     fn add(&mut self, asked: Asked, instance: InstanceId, gpus: Vec<Text>) {
         self.count += 1;
         let task = Occupant {
-            task: TaskId::from_bytes([self.count; 16]),
+            task: TaskId::from_bytes(u128::from(self.count).to_be_bytes()),
             instance,
             cluster: asked.cluster,
             group: asked.group,
@@ -273,7 +273,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(group: &str, words: &Words<'_>, seed: u8) -> Asked {
+    fn of(group: &str, words: &Words<'_>, seed: u16) -> Asked {
         let strategy = |(kind, field): &(&str, &str)| match *kind {
             "spread" if *field == "zone" => Some(Strategy::Spread(SpreadField::Attribute(
                 ZONE_ATTRIBUTE.into(),
@@ -460,6 +460,64 @@ fn chance_decides_between_equals_alone() {
             web on a2
         "#]],
     );
+}
+
+#[test]
+fn more_values_than_are_compared_at_once_are_filled_evenly() {
+    let mut scene = Scene::default();
+    for number in 0..300 {
+        scene.line(&format!("host h{number:03} cpu=9 memory=9 +rack={number}"));
+    }
+    scene.line("run 200 other cpu=1 spread=attribute:rack");
+    scene.line("run 600 web cpu=1 spread=attribute:rack");
+    let of_web = |id| {
+        let there = scene.tasks.iter().filter(move |task| task.instance == id);
+        there.filter(|task| task.group == "web").count()
+    };
+    assert!(scene.hosts.keys().all(|name| of_web(id_of(name)) == 2));
+}
+
+#[test]
+fn orders_are_few_and_right_after_they_were_dropped() {
+    let mut scene = Scene::default();
+    for name in ["a", "b", "c"] {
+        scene.line(&format!("host {name} cpu=9999 memory=9"));
+    }
+    for group in 0..600 {
+        scene.line(&format!("run 1 g{group} cpu=1 spread=host"));
+    }
+    let pools = scene.fleet.pools.iter();
+    let orders: usize = pools.map(|(_, pool)| pool.orders.len()).sum();
+    assert_eq!(orders, crate::fleet::ORDERS_MAX);
+    scene.told.clear();
+    scene.line("run 2 g0 cpu=1 spread=host");
+    assert_eq!(scene.told, "g0 on b\ng0 on c\n");
+}
+
+#[test]
+fn an_order_that_slept_through_many_changes_is_right() {
+    let mut scene = Scene::default();
+    for line in [
+        "host a cpu=9 memory=9",
+        "host b cpu=9 memory=9",
+        "run 1 web cpu=1 spread=host",
+    ] {
+        scene.line(line);
+    }
+    for _ in 0..3000 {
+        scene.line("run 2 other cpu=1 spread=host");
+        scene.line("stop b");
+        let other = scene
+            .tasks
+            .iter()
+            .position(|task| task.group == "other")
+            .unwrap();
+        let task = scene.tasks.remove(other);
+        scene.fleet.task_changed(Some(&task), None);
+    }
+    scene.told.clear();
+    scene.line("run 3 web cpu=1 spread=host");
+    assert_eq!(scene.told, "web on b\nweb on a\nweb on b\n");
 }
 
 #[test]
