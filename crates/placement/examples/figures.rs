@@ -116,6 +116,13 @@ fn loads() -> Vec<Load> {
             ..Load::plain("service default, 40 groups in turns of 1")
         },
         Load {
+            groups: 300,
+            turn: 10,
+            strategy: Strategy::service_default(),
+            wanted: 5_000.0,
+            ..Load::plain("service default, 300 groups in turns of 10")
+        },
+        Load {
             groups: 20,
             turn: 5000,
             port: true,
@@ -282,7 +289,54 @@ fn main() {
             "wanted": wanted,
         }));
     }
+    let mut loads: Vec<Duration> = (0..RUNS).map(|_| tell_all()).collect();
+    loads.sort();
+    let told = loads[RUNS / 2];
+    println!("{told:>9.0?}  to tell {INSTANCES} instances and {TASKS} tasks at start");
+    lines.push(serde_json::json!({
+        "load": "tell all at start",
+        "instances": INSTANCES,
+        "tasks": TASKS,
+        "milliseconds": told.as_millis(),
+    }));
     for line in lines {
         println!("{line}");
     }
+}
+
+/// How long a fleet takes to be told everything, as when a server starts.
+fn tell_all() -> Duration {
+    let cluster: ClusterKey = "000000000001/us-east-1/figures"
+        .parse()
+        .expect("a cluster's key");
+    let hosts: Vec<Host> = (0..INSTANCES)
+        .map(|number| host(number, &cluster))
+        .collect();
+    let demand = Arc::new(Demand {
+        cpu: 128,
+        memory: 256,
+        ..Demand::default()
+    });
+    let groups: Vec<Text> = (0..40).map(|n| format!("service:{n}").into()).collect();
+    let tasks: Vec<Occupant> = (0..TASKS)
+        .map(|number| Occupant {
+            task: TaskId::from_bytes(scattered(number)),
+            instance: hosts[(number % INSTANCES) as usize].instance,
+            cluster: cluster.clone(),
+            group: groups[number as usize % groups.len()].clone(),
+            demand: demand.clone(),
+            gpus: Vec::new(),
+            reported_ports: Vec::new(),
+            running: true,
+        })
+        .collect();
+    let began = now();
+    let mut fleet = Fleet::new();
+    hosts
+        .iter()
+        .for_each(|host| fleet.host_changed(None, Some(host)));
+    tasks
+        .iter()
+        .for_each(|task| fleet.task_changed(None, Some(task)));
+    began.elapsed()
 }

@@ -136,31 +136,14 @@ impl Fleet {
         if before == after {
             return;
         }
-        // Added first, so that a group's number survives a change of its only task.
-        if let Some(after) = after {
-            let group = self
-                .groups
-                .acquire(&group_key(&after.cluster, &after.group));
-            let at = self.slot_of(after.instance);
-            if let Some(slot) = self.slots.get_mut(at) {
-                slot.add(after, group);
-            }
-            let stays = before.is_some_and(|before| before.instance == after.instance);
-            if !stays {
-                self.used(at);
-            }
+        // Entered first, so that a group's number survives a change of its only task.
+        let entered = after.map(|after| self.enter(after));
+        let left = before.and_then(|before| self.exit(before));
+        for at in [entered, left.filter(|at| Some(*at) != entered)] {
+            at.into_iter().for_each(|at| self.used(at));
         }
-        if let Some(before) = before {
-            let group = self.groups.find(&group_key(&before.cluster, &before.group));
-            let at = self.by_instance.get(&before.instance).copied();
-            if let (Some(group), Some(at)) = (group, at) {
-                if let Some(slot) = self.slots.get_mut(at) {
-                    slot.subtract(before, group);
-                }
-                self.used(at);
-                self.groups.release(group);
-                self.drop_if_unused(at);
-            }
+        if let Some(left) = left {
+            self.drop_if_unused(left);
         }
     }
 

@@ -60,6 +60,27 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// What a service's event says of the instance that came closest: `The closest matching
+    /// (container-instance <id>) <this>.` (reference §7.8).
+    #[must_use]
+    pub fn event_text(self) -> String {
+        match self {
+            Self::Cpu => "has insufficient CPU units available".into(),
+            Self::Memory => "has insufficient memory available".into(),
+            Self::Ports | Self::PortsUdp => "is already using a port required by your task".into(),
+            Self::Attribute => "is missing an attribute required by your task".into(),
+            Self::Missing
+            | Self::Inactive
+            | Self::Agent
+            | Self::Gpu
+            | Self::Location
+            | Self::MemberOf
+            | Self::DistinctInstance => format!("encountered error \"{self}\""),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -93,5 +114,35 @@ impl Refusal {
                 .copied()
                 .min_by_key(|(id, reason)| (std::cmp::Reverse(*reason), *id)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_candidate_failed_the_latest_check() {
+        let id = |byte| InstanceId::from_bytes([byte; 16]);
+        let refusal = Refusal::Rejected {
+            reasons: vec![
+                (id(1), Reason::Agent),
+                (id(2), Reason::Memory),
+                (id(3), Reason::Cpu),
+                (id(4), Reason::Memory),
+            ],
+            candidates: 4,
+        };
+        assert_eq!(refusal.closest(), Some((id(2), Reason::Memory)));
+        assert_eq!(Refusal::NoInstances.closest(), None);
+    }
+
+    #[test]
+    fn events_tell_a_reason_in_words_or_by_its_code() {
+        assert_eq!(
+            Reason::Cpu.event_text(),
+            "has insufficient CPU units available"
+        );
+        assert_eq!(Reason::Agent.event_text(), "encountered error \"AGENT\"");
     }
 }

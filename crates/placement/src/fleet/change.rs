@@ -7,7 +7,7 @@ use berth_model::text::Text;
 
 use super::slot::{GroupKey, Machine, Registration, Slot};
 use super::{Fleet, PoolKey};
-use crate::host::Host;
+use crate::host::{Host, Occupant};
 
 pub(super) fn group_key(cluster: &ClusterKey, group: &Text) -> GroupKey {
     (cluster.clone(), group.clone())
@@ -21,6 +21,27 @@ impl Fleet {
         let at = self.slots.insert(Slot::new(instance));
         self.by_instance.insert(instance, at);
         at
+    }
+
+    /// Adds a task to its instance, and says where that is.
+    pub(super) fn enter(&mut self, task: &Occupant) -> u32 {
+        let group = self.groups.acquire(&group_key(&task.cluster, &task.group));
+        let at = self.slot_of(task.instance);
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.add(task, group);
+        }
+        at
+    }
+
+    /// Takes a task from its instance, and says where that is; `None` when it was not there.
+    pub(super) fn exit(&mut self, task: &Occupant) -> Option<u32> {
+        let group = self.groups.find(&group_key(&task.cluster, &task.group))?;
+        let at = *self.by_instance.get(&task.instance)?;
+        let was_there = self.slots.get_mut(at)?.subtract(task, group);
+        was_there.then(|| {
+            self.groups.release(group);
+            at
+        })
     }
 
     /// Forgets the slot if neither a record nor a task needs it.

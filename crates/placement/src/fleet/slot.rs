@@ -152,14 +152,18 @@ impl Slot {
         }
     }
 
-    pub(super) fn subtract(&mut self, occupant: &Occupant, group: u32) {
+    /// The exact inverse of [`add`](Self::add); `false` if there is no task of the group.
+    pub(super) fn subtract(&mut self, occupant: &Occupant, group: u32) -> bool {
+        let found = self.groups.iter().position(|(other, _)| *other == group);
+        let Some(at) = found else {
+            return false;
+        };
         self.usage.subtract(occupant);
-        if let Some(at) = self.groups.iter().position(|(other, _)| *other == group) {
-            self.groups[at].1 -= 1;
-            if self.groups[at].1 == 0 {
-                self.groups.swap_remove(at);
-            }
+        self.groups[at].1 -= 1;
+        if self.groups[at].1 == 0 {
+            self.groups.swap_remove(at);
         }
+        true
     }
 
     /// How many tasks of the group are on it.
@@ -184,7 +188,8 @@ pub(super) struct Machine {
     pub(super) room: Option<Room>,
     free: (i64, i64),
     /// How many host ports are reserved: those that the registrations name and those that task
-    /// definitions name. Ports that agents picked do not count ([AWS API reference, PortMapping]).
+    /// definitions name. Ports that agents picked do not count (AWS API
+    /// reference, PortMapping).
     reserved_ports: usize,
 }
 
