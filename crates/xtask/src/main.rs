@@ -5,6 +5,7 @@
 //! - `check` runs what must pass before a change is handed in.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,9 +36,19 @@ enum Command {
     Check,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
     let root = repository();
-    match Arguments::parse().command {
+    match command {
         Command::ImportModel { botocore, service } => {
             xtask::import::run(&root, &botocore, &service)
         }
