@@ -129,14 +129,8 @@ fn formatted(files: BTreeMap<PathBuf, String>) -> Result<BTreeMap<PathBuf, Strin
 
 fn rustfmt(text: &str) -> Result<String> {
     let mut child = Command::new("rustfmt")
-        .args([
-            "--edition",
-            "2024",
-            "--config",
-            "max_width=100",
-            "--emit",
-            "stdout",
-        ])
+        .args(["--edition", "2024", "--emit", "stdout", "--config-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../rustfmt.toml"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
