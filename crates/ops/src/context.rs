@@ -10,6 +10,7 @@ use berth_model::time::Timestamp;
 use berth_state::Handle;
 
 use crate::error::ApiError;
+use crate::logs::LogEvents;
 use crate::page::PageTokens;
 
 /// What operations work with.
@@ -18,6 +19,8 @@ pub struct Context {
     pub state: Handle,
     /// Parsed bodies of task definitions.
     pub definitions: DefinitionCache,
+    /// Where containers' output is kept.
+    pub logs: Arc<dyn LogEvents>,
     /// Makes and reads `nextToken`.
     pub pages: PageTokens,
     /// What the binary's settings say.

@@ -14,6 +14,7 @@ mod call;
 mod context;
 mod ecs;
 mod error;
+mod logs;
 mod page;
 mod render;
 mod served;
@@ -22,5 +23,9 @@ mod sts;
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
 pub use error::ApiError;
+pub use logs::{
+    LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,
+    LogStreams, MessageFilter, NewLogEntry,
+};
 pub use page::PageTokens;
 pub use served::{SERVED, Served, find};
