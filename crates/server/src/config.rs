@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
-use berth_storage::Location;
+use berth_storage::{Location, LogLimits};
 
 use crate::accounts::Access;
 
@@ -43,6 +43,8 @@ pub struct Config {
     pub page_key: [u8; 32],
     /// How long what is over is kept.
     pub retention: Retention,
+    /// How much of containers' output is kept.
+    pub log_limits: LogLimits,
     /// How long agents that are away are waited for.
     pub patience: Patience,
 }

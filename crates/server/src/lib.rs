@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod gateway;
 mod http;
+mod logs;
 mod loops;
 mod metrics;
 mod payload;
@@ -24,3 +25,8 @@ pub use accounts::{Access, AccessKey, LOCAL_AGENT_KEY};
 pub use config::{Config, Tls};
 pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
+// The binary may use this crate and the agent alone, so what its configuration is made of comes
+// from here.
+pub use berth_reconcile::absence::Patience;
+pub use berth_reconcile::purge::Retention;
+pub use berth_storage::{Location, OpenError};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use berth_state::TABLES;
-use berth_storage::{BoxError, OpenError, Store};
+use berth_storage::{BoxError, LogStore, OpenError, Store};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
@@ -79,6 +79,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let store = Store::open(&config.location, &TABLES)
         .await
         .map_err(StartError::Open)?;
+    let logs = LogStore::open_embedded(&config.data_dir, config.log_limits);
+    let logs = logs.await.map_err(StartError::Open)?;
     let listen = |source| StartError::Listen {
         address: config.listen,
         source,
@@ -107,7 +109,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hang_up,
     );
     let listening = tokio::spawn(serving);
-    let terms = tokio::spawn(term::run(config, store, front.clone(), stop.clone()));
+    let terms = tokio::spawn(term::run(config, store, logs, front.clone(), stop.clone()));
     Ok(Running {
         address,
         front,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use berth_ops::{Context, DefinitionCache, Limits, PageTokens};
 use berth_state::{Handle, Ids, Loader, Writer};
-use berth_storage::{BoxError, Epoch, LoadError, LoadedRow, Store, StoreError, run_folder};
+use berth_storage::{
+    BoxError, Epoch, LoadError, LoadedRow, LogStore, Store, StoreError, run_folder,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +16,7 @@ use crate::app::{App, Front, Phase};
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::logs::Logs;
 use crate::loops;
 use crate::run::RunError;
 use crate::writer::{Ended, WriterInbox, WriterTask};
@@ -27,10 +30,19 @@ pub(crate) const LEASE_EVERY: Duration = Duration::from_secs(3);
 pub(crate) async fn run(
     config: Config,
     store: Store,
+    logs: LogStore,
     front: Arc<Front>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let outcome = terms(&config, &store, &front, &stop).await;
+    let ground = Ground {
+        config,
+        store,
+        logs,
+        front,
+        stop,
+    };
+    let outcome = ground.terms().await;
+    let Ground { store, front, .. } = ground;
     front
         .phase
         .store(Arc::new(Phase::Waiting("the server is stopping")));
@@ -41,28 +53,119 @@ pub(crate) async fn run(
     outcome
 }
 
-async fn terms(
-    config: &Config,
-    store: &Store,
-    front: &Arc<Front>,
-    stop: &CancellationToken,
-) -> Result<(), RunError> {
-    loop {
-        let waited = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            epoch = wait_for_lease(config, store, front) => epoch,
-        };
-        let (epoch, asked_at) = waited;
-        let Some(writer) = load(store, front).await? else {
-            continue;
-        };
-        match lead(config, store, front, stop, writer, epoch, asked_at).await {
-            Ended::Cancelled if stop.is_cancelled() => return Ok(()),
-            Ended::Cancelled | Ended::Deposed => {
-                tracing::warn!("this server no longer leads");
+/// What every term stands on.
+struct Ground {
+    config: Config,
+    store: Store,
+    logs: LogStore,
+    front: Arc<Front>,
+    stop: CancellationToken,
+}
+
+impl Ground {
+    async fn terms(&self) -> Result<(), RunError> {
+        loop {
+            let (epoch, asked_at) = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                lease = wait_for_lease(&self.config, &self.store, &self.front) => lease,
+            };
+            let Some(writer) = load(&self.store, &self.front).await? else {
+                continue;
+            };
+            match self.lead(writer, epoch, asked_at).await {
+                Ended::Cancelled if self.stop.is_cancelled() => return Ok(()),
+                Ended::Cancelled | Ended::Deposed => {
+                    tracing::warn!("this server no longer leads");
+                }
+                Ended::Fatal => return Err(RunError::DiskFailed),
             }
-            Ended::Fatal => return Err(RunError::DiskFailed),
         }
+    }
+
+    /// Leads until it is told to stop, or no longer leads.
+    async fn lead(&self, writer: Writer, epoch: Epoch, asked_at: u64) -> Ended {
+        let Self {
+            config,
+            store,
+            logs,
+            front,
+            stop,
+        } = self;
+        // Sessions and loops end first; the writer ends when they have handed in their last.
+        let (users, writing) = (CancellationToken::new(), CancellationToken::new());
+        let inbox = WriterInbox::new();
+        let newest = writer.newest();
+        let cx = Arc::new(Context {
+            state: Handle::new(inbox.clone(), newest.clone()),
+            definitions: DefinitionCache::default(),
+            pages: PageTokens::new(config.page_key),
+            logs: Arc::new(Logs(logs.clone())),
+            limits: Limits {
+                advertise_url: config.advertise_url.clone(),
+            },
+            wall: clock::wall,
+        });
+        // The agents' numbers have room for 31 bits of epoch: a server would have to start more
+        // than twice a second for thirty years to use them up.
+        let number = u32::try_from(epoch.0 & 0x7fff_ffff).unwrap_or(0);
+        let gateway = Gateway::new(cx.clone(), number, front.metrics.clone(), users.clone());
+        let told = gateway.clone();
+        let task = WriterTask {
+            writer,
+            inbox,
+            store: store.clone(),
+            metrics: front.metrics.clone(),
+            follower: Box::new(move |changes| told.dispatch(changes)),
+            panics_told: 0,
+        };
+        let mut written = spawn_writer(task, writing.clone());
+        let loops = TaskTracker::new();
+        loops.spawn(run_folder(store.clone(), users.clone()));
+        loops.spawn(loops::housekeeping(
+            cx.clone(),
+            gateway.clone(),
+            config.clone(),
+            users.clone(),
+        ));
+        let lease_lost = CancellationToken::new();
+        loops.spawn(loops::keep_lease(
+            store.clone(),
+            asked_at,
+            lease_lost.clone(),
+            users.clone(),
+        ));
+        loops.close();
+        let app = App {
+            cx,
+            newest,
+            gateway,
+        };
+        front.phase.store(Arc::new(Phase::Leading(Arc::new(app))));
+        tracing::info!(epoch = epoch.0, "this server leads");
+        let ended = tokio::select! {
+            () = stop.cancelled() => None,
+            () = lease_lost.cancelled() => None,
+            ended = &mut written => Some(ended),
+        };
+        if ended.is_some() || lease_lost.is_cancelled() {
+            front
+                .phase
+                .store(Arc::new(Phase::Waiting("this server no longer leads")));
+        }
+        users.cancel();
+        loops.wait().await;
+        writing.cancel();
+        let ended = match ended {
+            Some(ended) => ended,
+            None => written.await,
+        };
+        if let Err(error) = store.fold_once().await {
+            tracing::warn!(?error, "the last changes stay in the journal");
+        }
+        ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "the writer ended badly");
+            Ended::Fatal
+        })
     }
 }
 
@@ -133,91 +236,6 @@ async fn load(store: &Store, front: &Front) -> Result<Option<Writer>, RunError> 
 fn take(loader: &mut Loader, row: LoadedRow<'_>) -> Result<(), BoxError> {
     let taken = loader.record(row.table, row.row, row.key, row.body);
     taken.map_err(|bad| Box::new(bad.cause) as BoxError)
-}
-
-async fn lead(
-    config: &Config,
-    store: &Store,
-    front: &Arc<Front>,
-    stop: &CancellationToken,
-    writer: Writer,
-    epoch: Epoch,
-    asked_at: u64,
-) -> Ended {
-    // Sessions and loops end first; the writer ends when they have handed in their last.
-    let (users, writing) = (CancellationToken::new(), CancellationToken::new());
-    let inbox = WriterInbox::new();
-    let newest = writer.newest();
-    let cx = Arc::new(Context {
-        state: Handle::new(inbox.clone(), newest.clone()),
-        definitions: DefinitionCache::default(),
-        pages: PageTokens::new(config.page_key),
-        limits: Limits {
-            advertise_url: config.advertise_url.clone(),
-        },
-        wall: clock::wall,
-    });
-    // The agents' numbers have room for 31 bits of epoch: a server would have to start more
-    // than twice a second for thirty years to use them up.
-    let number = u32::try_from(epoch.0 & 0x7fff_ffff).unwrap_or(0);
-    let gateway = Gateway::new(cx.clone(), number, front.metrics.clone(), users.clone());
-    let told = gateway.clone();
-    let task = WriterTask {
-        writer,
-        inbox,
-        store: store.clone(),
-        metrics: front.metrics.clone(),
-        follower: Box::new(move |changes| told.dispatch(changes)),
-        panics_told: 0,
-    };
-    let mut written = spawn_writer(task, writing.clone());
-    let loops = TaskTracker::new();
-    loops.spawn(run_folder(store.clone(), users.clone()));
-    loops.spawn(loops::housekeeping(
-        cx.clone(),
-        gateway.clone(),
-        config.clone(),
-        users.clone(),
-    ));
-    let lease_lost = CancellationToken::new();
-    loops.spawn(loops::keep_lease(
-        store.clone(),
-        asked_at,
-        lease_lost.clone(),
-        users.clone(),
-    ));
-    loops.close();
-    let app = App {
-        cx,
-        newest,
-        gateway,
-    };
-    front.phase.store(Arc::new(Phase::Leading(Arc::new(app))));
-    tracing::info!(epoch = epoch.0, "this server leads");
-    let ended = tokio::select! {
-        () = stop.cancelled() => None,
-        () = lease_lost.cancelled() => None,
-        ended = &mut written => Some(ended),
-    };
-    if ended.is_some() || lease_lost.is_cancelled() {
-        front
-            .phase
-            .store(Arc::new(Phase::Waiting("this server no longer leads")));
-    }
-    users.cancel();
-    loops.wait().await;
-    writing.cancel();
-    let ended = match ended {
-        Some(ended) => ended,
-        None => written.await,
-    };
-    if let Err(error) = store.fold_once().await {
-        tracing::warn!(?error, "the last changes stay in the journal");
-    }
-    ended.unwrap_or_else(|error| {
-        tracing::error!(%error, "the writer ended badly");
-        Ended::Fatal
-    })
 }
 
 /// Runs the writer on a thread of its own: its closures are short, but never yield.
