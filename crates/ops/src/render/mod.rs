@@ -4,3 +4,4 @@
 //! shape (reference §1.1): an empty list and an absent one are not the same to clients.
 
 pub(crate) mod cluster;
+pub(crate) mod definition;
