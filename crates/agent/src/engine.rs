@@ -31,7 +31,7 @@ use crate::runtime::{
 
 pub use check::{Refused, Resources};
 pub use report::{ContainerChange, LastStatus, Report, ReportOutcome};
-pub use saved::Saved;
+pub use saved::{Saved, SavedState};
 pub(crate) use task::TaskRun;
 
 /// What the engine must know from the start.
@@ -211,7 +211,10 @@ impl Engine {
         let mut run = TaskRun::new(Arc::clone(&arn), Arc::new(task), token);
         let accepted = match refused {
             Some(Refused::Unreadable(reason)) => {
-                run.fail(now, format!("UnrecogniedTaskError: Error loading task - {reason}"));
+                run.fail(
+                    now,
+                    format!("UnrecogniedTaskError: Error loading task - {reason}"),
+                );
                 Accepted::Invalid(reason)
             }
             Some(Refused::Impossible(reason)) => {
@@ -293,12 +296,7 @@ impl Engine {
 
     /// What the runtime lists: after a restart of the agent, or when events were lost. Containers
     /// of tasks that are not known are left alone; their number is given back.
-    pub fn listed(
-        &mut self,
-        now: Now,
-        snapshots: Vec<Snapshot>,
-        out: &mut Vec<Effect>,
-    ) -> usize {
+    pub fn listed(&mut self, now: Now, snapshots: Vec<Snapshot>, out: &mut Vec<Effect>) -> usize {
         let mut unknown = 0;
         let mut found: BTreeMap<Arc<str>, Vec<Snapshot>> = BTreeMap::new();
         for snapshot in snapshots {

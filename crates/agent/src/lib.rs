@@ -8,8 +8,17 @@
 //! - the task engine decides, as a step machine without I/O, what shall happen to containers;
 //! - the journal keeps what must outlive the process.
 
+pub mod agent;
 pub mod clock;
+pub mod config;
 pub mod directory;
+pub mod ecs;
 pub mod engine;
+pub mod fleet;
+pub mod http;
 pub mod journal;
+pub mod kept;
+mod register;
 pub mod runtime;
+mod socket;
+mod telemetry;

@@ -61,7 +61,10 @@ pub(super) fn demand(task: &Task) -> Resources {
     }
     // Guards against sums that overflow; no machine is as large.
     let capped = |n: i64| n.clamp(0, 1 << 40);
-    #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float-to-int cast saturates"
+    )]
     let task_cpu = task.cpu.map(|vcpu| capped((vcpu * 1024.0).round() as i64));
     let cpu = task_cpu
         .filter(|cpu| *cpu > 0)
@@ -70,7 +73,12 @@ pub(super) fn demand(task: &Task) -> Resources {
         .memory
         .map(capped)
         .filter(|memory| *memory > 0)
-        .unwrap_or_else(|| task.containers.iter().map(|c| capped(container_memory(c))).sum());
+        .unwrap_or_else(|| {
+            task.containers
+                .iter()
+                .map(|c| capped(container_memory(c)))
+                .sum()
+        });
     Resources {
         cpu,
         memory,
@@ -100,7 +108,10 @@ fn host_ports(container: &Container) -> impl Iterator<Item = (bool, u16)> + '_ {
 pub(super) fn refuse(task: &Task) -> Option<Refused> {
     let unreadable = |reason: String| Some(Refused::Unreadable(reason));
     if !matches!(task.desired_status.as_str(), "RUNNING" | "STOPPED") {
-        return unreadable(format!("invalid desired status {:.40}", task.desired_status));
+        return unreadable(format!(
+            "invalid desired status {:.40}",
+            task.desired_status
+        ));
     }
     if let Some(reason) = task.volumes.iter().find_map(refuse_volume) {
         return unreadable(reason);
@@ -115,7 +126,11 @@ pub(super) fn refuse(task: &Task) -> Option<Refused> {
         ));
     }
     let mut names = BTreeSet::new();
-    if !task.containers.iter().all(|c| names.insert(c.name.as_str())) {
+    if !task
+        .containers
+        .iter()
+        .all(|c| names.insert(c.name.as_str()))
+    {
         return unreadable("two containers of the same name".to_owned());
     }
     if !order_exists(task) {
@@ -144,9 +159,10 @@ fn refuse_container(container: &Container) -> Option<String> {
     if container.name.is_empty() {
         return Some("container without a name".to_owned());
     }
-    let bad_protocol = container.port_mappings.iter().any(|mapping| {
-        !matches!(mapping.protocol.as_deref(), None | Some("" | "tcp" | "udp"))
-    });
+    let bad_protocol = container
+        .port_mappings
+        .iter()
+        .any(|mapping| !matches!(mapping.protocol.as_deref(), None | Some("" | "tcp" | "udp")));
     if bad_protocol {
         return Some("unrecognized protocol".to_owned());
     }
@@ -156,7 +172,9 @@ fn refuse_container(container: &Container) -> Option<String> {
     }
     let readable = match serde_json::from_str::<Value>(overrides) {
         Ok(Value::Object(fields)) => fields.iter().all(|(key, value)| {
-            let words = value.as_array().is_some_and(|a| a.iter().all(Value::is_string));
+            let words = value
+                .as_array()
+                .is_some_and(|a| a.iter().all(Value::is_string));
             key == "command" && (words || value.is_null())
         }),
         Ok(_) | Err(_) => false,
@@ -166,8 +184,14 @@ fn refuse_container(container: &Container) -> Option<String> {
 
 /// The containers that must be there, or further, before this one is created.
 pub(super) fn needs(container: &Container) -> impl Iterator<Item = &str> {
-    let depends = container.depends_on.iter().map(|d| d.container_name.as_str());
-    let volumes = container.volumes_from.iter().map(|v| v.source_container.as_str());
+    let depends = container
+        .depends_on
+        .iter()
+        .map(|d| d.container_name.as_str());
+    let volumes = container
+        .volumes_from
+        .iter()
+        .map(|v| v.source_container.as_str());
     let links = container.links.iter();
     let links = links.map(|link| link.split(':').next().unwrap_or_default());
     depends.chain(volumes).chain(links)
@@ -176,7 +200,10 @@ pub(super) fn needs(container: &Container) -> impl Iterator<Item = &str> {
 /// Whether all dependencies name containers of the task and none leads back to its start.
 fn order_exists(task: &Task) -> bool {
     let known_conditions = task.containers.iter().flat_map(|c| &c.depends_on).all(|d| {
-        matches!(d.condition.as_str(), "START" | "COMPLETE" | "SUCCESS" | "HEALTHY")
+        matches!(
+            d.condition.as_str(),
+            "START" | "COMPLETE" | "SUCCESS" | "HEALTHY"
+        )
     });
     let mut placed = BTreeSet::new();
     loop {

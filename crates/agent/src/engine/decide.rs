@@ -222,9 +222,7 @@ impl TaskRun {
         let name = self.task.containers[index].name.as_str();
         let mut pairs = self.task.containers.iter().zip(&self.containers);
         pairs.any(|(spec, other)| {
-            !other.is_stopped()
-                && spec.name != name
-                && needs(spec).any(|needed| needed == name)
+            !other.is_stopped() && spec.name != name && needs(spec).any(|needed| needed == name)
         })
     }
 
@@ -233,7 +231,10 @@ impl TaskRun {
         if !self.wanted {
             return;
         }
-        let up = self.containers.iter().all(|c| c.known >= Known::Running || c.has_started());
+        let up = self
+            .containers
+            .iter()
+            .all(|c| c.known >= Known::Running || c.has_started());
         let some_run = self.containers.iter().any(|c| c.known == Known::Running);
         if up && some_run && !self.running_seen {
             self.running_seen = true;
@@ -256,7 +257,12 @@ impl TaskRun {
 
     /// What is left to do for a task that has ended: nothing for a while, then to remove it.
     fn look_stopped(&mut self, now: Now, config: &EngineConfig, out: &mut Vec<Effect>) {
-        if !self.is_stopped() || self.containers.iter().any(|c| c.doing.is_some_and(not_removal)) {
+        if !self.is_stopped()
+            || self
+                .containers
+                .iter()
+                .any(|c| c.doing.is_some_and(not_removal))
+        {
             return;
         }
         if !std::mem::replace(&mut self.credentials_dropped, true) {

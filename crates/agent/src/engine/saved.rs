@@ -5,9 +5,9 @@ use std::sync::Arc;
 use berth_agent_proto::task::Task;
 use serde::{Deserialize, Serialize};
 
+use super::Now;
 use super::report::LastStatus;
 use super::task::{ContainerRun, Setup, TaskRun};
-use super::Now;
 use crate::directory::Known;
 use crate::runtime::{Binding, TaskNetwork};
 

@@ -150,9 +150,9 @@ impl ContainerRun {
         let Some(policy) = spec.restart_policy.as_ref().filter(|p| p.enabled) else {
             return false;
         };
-        let ignored = self.exit_code.is_some_and(|code| {
-            policy.ignored_exit_codes.contains(&i64::from(code))
-        });
+        let ignored = self
+            .exit_code
+            .is_some_and(|code| policy.ignored_exit_codes.contains(&i64::from(code)));
         let seconds = policy.restart_attempt_period;
         let period = seconds.map_or(RESTART_PERIOD_MS, |s| {
             u64::try_from(s).unwrap_or(0).saturating_mul(1_000)
@@ -203,11 +203,7 @@ pub(crate) struct TaskRun {
 }
 
 impl TaskRun {
-    pub(super) fn new(
-        arn: Arc<str>,
-        task: Arc<Task>,
-        token: &mut dyn FnMut() -> Arc<str>,
-    ) -> Self {
+    pub(super) fn new(arn: Arc<str>, task: Arc<Task>, token: &mut dyn FnMut() -> Arc<str>) -> Self {
         let containers = task.containers.iter();
         let containers = containers.map(|_| ContainerRun::new(token())).collect();
         Self {
@@ -555,6 +551,17 @@ impl TaskRun {
 }
 
 impl ContainerRun {
+    /// Its id while it runs.
+    pub(crate) fn running_id(&self) -> Option<RuntimeId> {
+        let running = self.known == Known::Running;
+        self.runtime_id.clone().filter(|_| running)
+    }
+
+    /// How often it was restarted.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
     fn view(&self) -> ContainerView {
         ContainerView {
             token: Arc::clone(&self.token),

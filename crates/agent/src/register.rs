@@ -1,0 +1,118 @@
+//! What an agent says of itself when it registers (reference §2.2).
+
+use berth_agent_proto::extra::{CAPACITY_ATTRIBUTE, MACHINE_ATTRIBUTE};
+use berth_api::ecs;
+
+use crate::config::AgentConfig;
+use crate::engine::Resources;
+use crate::runtime::RuntimeFacts;
+
+/// Capabilities that do not depend on the runtime: what this agent does with a payload.
+/// `full-sync` says that it takes task manifests.
+const ALWAYS: &[&str] = &[
+    "com.amazonaws.ecs.capability.logging-driver.awsfirelens",
+    "ecs.capability.container-ordering",
+    "ecs.capability.container-restart-policy",
+    "ecs.capability.docker-plugin.local",
+    "ecs.capability.ecr-endpoint",
+    "ecs.capability.efs",
+    "ecs.capability.env-files.s3",
+    "ecs.capability.external",
+    "ecs.capability.firelens.fluentbit",
+    "ecs.capability.firelens.fluentd",
+    "ecs.capability.firelens.options.config.file",
+    "ecs.capability.full-sync",
+    "ecs.capability.network.container-port-range",
+    "ecs.capability.private-registry-authentication.secretsmanager",
+    "ecs.capability.secrets.asm.bootstrap.log-driver",
+    "ecs.capability.secrets.asm.environment-variables",
+    "ecs.capability.secrets.ssm.bootstrap.log-driver",
+    "ecs.capability.secrets.ssm.environment-variables",
+];
+
+/// What the machine gives to tasks: the runtime's figures or those configured in their place.
+pub(crate) fn capacity(config: &AgentConfig, facts: &RuntimeFacts) -> Resources {
+    let ports = config.reserved_ports.iter();
+    Resources {
+        cpu: config.cpu_units.unwrap_or(facts.cpu_units),
+        memory: config.memory_mib.unwrap_or(facts.memory_mib),
+        ports: ports.map(|port| (false, *port)).collect(),
+    }
+}
+
+/// The request to register, or to register again as `known`.
+pub(crate) fn request(
+    config: &AgentConfig,
+    facts: &RuntimeFacts,
+    known: Option<&str>,
+) -> ecs::RegisterContainerInstanceRequest {
+    let capacity = capacity(config, facts);
+    let integer = |name: &str, value: i64| ecs::Resource {
+        name: Some(name.to_owned()),
+        r#type: Some("INTEGER".to_owned()),
+        integer_value: Some(i32::try_from(value).unwrap_or(i32::MAX)),
+        ..Default::default()
+    };
+    let strings = |name: &str, values: Vec<String>| ecs::Resource {
+        name: Some(name.to_owned()),
+        r#type: Some("STRINGSET".to_owned()),
+        string_set_value: Some(values),
+        ..Default::default()
+    };
+    let ports = config.reserved_ports.iter().map(u16::to_string).collect();
+    let devices: Vec<_> = facts
+        .gpus
+        .iter()
+        .map(|id| ecs::PlatformDevice {
+            id: Some(id.clone()),
+            r#type: Some("GPU".into()),
+        })
+        .collect();
+    ecs::RegisterContainerInstanceRequest {
+        cluster: Some(config.cluster.clone()),
+        container_instance_arn: known.map(str::to_owned),
+        // No identity document off EC2; the stock agent sends these empty as well.
+        instance_identity_document: Some(String::new()),
+        instance_identity_document_signature: Some(String::new()),
+        total_resources: Some(vec![
+            integer("CPU", capacity.cpu),
+            integer("MEMORY", capacity.memory),
+            strings("PORTS", ports),
+            strings("PORTS_UDP", Vec::new()),
+        ]),
+        attributes: Some(attributes(config, facts, known.is_none())),
+        platform_devices: Some(devices).filter(|list| !list.is_empty()),
+        ..Default::default()
+    }
+}
+
+/// Custom attributes go along on the first registration alone: later ones may have been changed
+/// by an operator.
+fn attributes(config: &AgentConfig, facts: &RuntimeFacts, first: bool) -> Vec<ecs::Attribute> {
+    let attribute = |name: &str, value: Option<&str>| ecs::Attribute {
+        name: Some(name.to_owned()),
+        value: value.map(str::to_owned),
+        ..Default::default()
+    };
+    let named = ALWAYS.iter().copied();
+    let named = named.chain(facts.capabilities.iter().map(String::as_str));
+    let mut list: Vec<_> = named.map(|name| attribute(name, None)).collect();
+    let mut valued = |name: &str, value: &str| list.push(attribute(name, Some(value)));
+    valued("ecs.os-type", "linux");
+    valued("ecs.os-family", "LINUX");
+    valued("ecs.os-type-detailed", "LINUX");
+    valued("ecs.cpu-architecture", &facts.architecture);
+    valued(CAPACITY_ATTRIBUTE, config.capacity.attribute());
+    if let Some(machine) = &config.machine {
+        valued(MACHINE_ATTRIBUTE, machine);
+    }
+    if let Some(zone) = &config.zone {
+        valued("ecs.availability-zone", zone);
+    }
+    if first {
+        for (name, value) in &config.attributes {
+            valued(name, value);
+        }
+    }
+    list
+}
