@@ -102,3 +102,24 @@ impl<'a, S: RowSink> HandOut<'a, S> {
         flushed.map_err(|source| StoreError::Unavailable { doing, source }.into())
     }
 }
+
+/// Rows that wait to be written, for sinks that write.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Vec<(&'static str, i64, String, String)>);
+
+impl Waiting {
+    pub(crate) fn push(&mut self, row: LoadedRow<'_>) {
+        self.0
+            .push((row.table, row.row, row.key.to_owned(), row.body.to_owned()));
+    }
+
+    /// The rows by table, in their order.
+    pub(crate) fn by_table(&self) -> impl Iterator<Item = (&'static str, Vec<(i64, &str, &str)>)> {
+        self.0.chunk_by(|one, other| one.0 == other.0).map(|rows| {
+            let plain = rows
+                .iter()
+                .map(|(_, row, key, body)| (*row, key.as_str(), body.as_str()));
+            (rows[0].0, plain.collect())
+        })
+    }
+}

@@ -10,11 +10,13 @@
 //!
 //! Only this crate names `sqlx`. SQL text lives here and in `migrations/`.
 
+mod backup;
 mod change;
 mod data_dir;
 mod error;
 mod folder;
 mod hand_out;
+mod log;
 mod migration;
 mod overlay;
 mod postgres;
@@ -22,7 +24,12 @@ mod sqlite;
 mod store;
 mod tail;
 
+pub use backup::{BackupError, restore};
 pub use change::{Change, Commit, TABLES};
 pub use error::{BoxError, CommitError, LoadError, OpenError, StoreError};
 pub use folder::{FOLD_PERIOD, Folded, run_folder};
+pub use log::{
+    Direction, InvalidPosition, LogError, LogEvent, LogLimits, LogPage, LogQuery, LogStore,
+    MESSAGE_BYTES_MAX, MessageFilter, NewLogEvent, Position, StreamFilter, StreamStats,
+};
 pub use store::{Epoch, Loaded, LoadedRow, Location, Resolved, Store, Tail, TailedCommit};

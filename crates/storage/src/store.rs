@@ -106,10 +106,10 @@ pub enum Tail {
 ///
 /// Cheap to clone; clones are the same store.
 #[derive(Clone, Debug)]
-pub struct Store(Kind);
+pub struct Store(pub(crate) Kind);
 
 #[derive(Clone, Debug)]
-enum Kind {
+pub(crate) enum Kind {
     Sqlite(Arc<SqliteStore>),
     Postgres(Arc<PostgresStore>),
 }

@@ -1,4 +1,5 @@
 //! What must hold on SQLite and on Postgres alike.
+#![allow(clippy::unwrap_used, reason = "a failed test is what a panic is for")]
 
 mod support;
 
@@ -28,6 +29,7 @@ on_both_stores! {
     a_standby_follows_the_journal_or_is_told_of_the_gap,
     a_dropped_commit_is_whole_or_absent,
     the_folders_loop_folds_and_ends_when_told,
+    a_backup_taken_beside_commits_restores_to_one_revision_anywhere,
 }
 
 async fn an_empty_store_loads_as_revision_zero(place: Place) {
@@ -446,4 +448,75 @@ fn errors_name_what_failed_and_keep_the_cause() {
     let error = LoadError::from(cause);
     assert_eq!(error.to_string(), "could not read the journal");
     assert_eq!(error.source().unwrap().to_string(), "no route");
+}
+
+async fn a_backup_taken_beside_commits_restores_to_one_revision_anywhere(place: Place) {
+    let store = place.open().await;
+    let epoch = store.lead().await.unwrap();
+    let mut states = vec![Records::new()];
+    let commits: Vec<_> = (1..=120)
+        .map(|revision| {
+            let row = i64::try_from(revision % 9).unwrap();
+            let commit = match revision % 4 {
+                0 => commit(revision, vec![remove("task", row)]),
+                _ => commit(
+                    revision,
+                    vec![put("task", row, &format!("{{\"n\":{revision}}}"))],
+                ),
+            };
+            let mut state = states.last().unwrap().clone();
+            apply(&mut state, &commit);
+            states.push(state);
+            commit
+        })
+        .collect();
+    let committing = store.clone();
+    let writer = tokio::spawn(async move {
+        for commit in commits {
+            committing.commit(&commit).await.unwrap();
+            if commit.revision % 10 == 0 {
+                committing.fold_once().await.unwrap();
+            }
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backup.db");
+    while !writer.is_finished() {
+        store.backup(&file).await.unwrap();
+    }
+    writer.await.unwrap();
+    let last = store.backup(&file).await.unwrap();
+    assert_eq!(last.revision, 120);
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        1,
+        "one file, nothing beside it"
+    );
+
+    for target in [Place::sqlite(), Place::postgres()] {
+        let restored = target.open().await;
+        assert_eq!(
+            berth_storage::restore(&file, &restored).await.unwrap(),
+            last
+        );
+        drop(restored);
+        let restored = target.open().await;
+        let (loaded, records) = load(&restored).await;
+        assert_eq!(loaded, last);
+        assert_eq!(&records, states.last().unwrap());
+        assert!(restored.lead().await.unwrap() > Epoch(epoch.0 + 1000));
+        restored
+            .commit(&commit(121, vec![put("task", 1, "{}")]))
+            .await
+            .unwrap();
+        let error = berth_storage::restore(&file, &restored).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the target is not empty: it is at revision 121"
+        );
+
+        let moved = Place::postgres().open().await;
+        restored.move_to(&moved).await.unwrap();
+        assert_eq!(load(&moved).await, load(&restored).await);
+    }
 }

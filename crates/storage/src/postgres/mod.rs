@@ -9,6 +9,7 @@
 //! - the lease counts by the database's clock alone;
 //! - folding happens within the database; records do not travel for it.
 
+mod bulk;
 mod commit;
 mod fault;
 mod fold;
@@ -25,6 +26,7 @@ use sqlx::{ConnectOptions, PgConnection, PgPool};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+pub(crate) use self::bulk::PostgresSink;
 use crate::error::{BoxError, OpenError, StoreError};
 use crate::migration::{
     BERTH_VERSION, CREATE_SCHEMA_VERSION, NEWEST_VERSION, NOTE_VERSION, POSTGRES, still_to_run,

@@ -107,7 +107,11 @@ impl Folder {
         let mut tx = self.state.begin_with("BEGIN IMMEDIATE").await?;
         for (table, rows) in overlay.tables() {
             remove_rows(&mut tx, table, rows).await?;
-            put_rows(&mut tx, table, rows).await?;
+            let put: Vec<_> = rows
+                .iter()
+                .filter_map(|(row, n)| Some((*row, n.key.as_str(), n.body.as_deref()?)))
+                .collect();
+            put_rows(&mut tx, table, &put).await?;
         }
         sqlx::query("UPDATE folded SET revision = $1, at = $2")
             .bind(overlay.revision.cast_signed())
@@ -168,16 +172,11 @@ async fn remove_rows(
     Ok(())
 }
 
-async fn put_rows(
-    tx: &mut SqliteTransaction<'_>,
+pub(super) async fn put_rows(
+    tx: &mut SqliteConnection,
     table: &str,
-    rows: &BTreeMap<i64, Newest>,
+    mut rest: &[(i64, &str, &str)],
 ) -> Result<(), sqlx::Error> {
-    let put: Vec<_> = rows
-        .iter()
-        .filter_map(|(row, newest)| Some((row, &newest.key, newest.body.as_ref()?)))
-        .collect();
-    let mut rest = put.as_slice();
     for size in UPSERT_SIZES {
         let insert = format!(
             "INSERT OR REPLACE INTO {table} (row, key, body) VALUES {}",
@@ -187,9 +186,9 @@ async fn put_rows(
             let (batch, after) = rest.split_at(size);
             let mut query = sqlx::query(&insert);
             for (row, key, body) in batch {
-                query = query.bind(*row).bind(key.as_str()).bind(body.as_str());
+                query = query.bind(*row).bind(*key).bind(*body);
             }
-            query.execute(&mut **tx).await?;
+            query.execute(&mut *tx).await?;
             rest = after;
         }
     }

@@ -10,6 +10,7 @@
 //! - a connection on which anything failed is dropped: what SQLite rolled back by itself, and
 //!   what not, differs from error to error.
 
+mod bulk;
 mod commit;
 mod fault;
 mod fold;
@@ -23,6 +24,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::Mutex;
 
+pub(crate) use self::bulk::{BackupFile, SqliteSink};
 use self::fold::Folder;
 use crate::data_dir::DataDir;
 use crate::error::{OpenError, StoreError, unavailable};

@@ -1,5 +1,10 @@
 //! What the storage tests share: a store to open, commits to make, and a model to compare with.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it, and a panic is a failed test"
+)]
 
 pub mod postgres;
 

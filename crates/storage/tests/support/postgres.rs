@@ -10,6 +10,14 @@ const INSTALL: &str = "Postgres is not installed, and these tests need a server 
      `apt-get install postgresql` brings it";
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a deadline for the server of a test"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// Stops the server and removes its files when standard input ends, as it does when the test
 /// process dies in whatever way.
 const UNTIL_STDIN_ENDS: &str = r#"
@@ -70,7 +78,7 @@ impl Cluster {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         self.process = Some((child, stdin));
-        let deadline = Instant::now() + START_DEADLINE;
+        let deadline = now() + START_DEADLINE;
         let ready = || {
             let mut ask = Command::new(program("pg_isready"));
             ask.arg("-q")

@@ -1,0 +1,306 @@
+//! Log events: bulk data that does not go through the writer.
+//!
+//! Rules kept here:
+//! - accepted means on disk;
+//! - events of a group are ordered by [`Position`]: by their own time, then as they came in;
+//! - what is kept is bounded per group and in all; the oldest goes first, in whole pieces.
+//!
+//! That a group or stream exists, and for how long it keeps events, is control-plane state and
+//! not known here.
+
+mod files;
+mod group;
+mod page;
+mod record;
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use berth_model::log::{LogGroupKey, LogStreamKey};
+use berth_model::time::Timestamp;
+
+use self::files::FileLogs;
+use crate::error::{BoxError, OpenError};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// Bytes of one group.
+    pub group_bytes_max: u64,
+    /// Bytes of all groups together.
+    pub all_bytes_max: u64,
+}
+
+/// An event as it comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLogEvent {
+    /// When it happened, by its sender's clock; not before 1970.
+    pub timestamp: Timestamp,
+    /// The line.
+    pub message: String,
+}
+
+/// Where an event stands in its group, and what tells it from all others there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The event's own time.
+    pub timestamp: Timestamp,
+    /// Rises with every event that came in.
+    pub sequence: u64,
+}
+
+/// Digits of either half of a position's text.
+const POSITION_DIGITS: usize = 20;
+
+impl fmt::Display for Position {
+    /// Forty digits, whose order as text is that of positions. No event is from before 1970.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:020}{:020}",
+            self.timestamp.as_millis().max(0),
+            self.sequence
+        )
+    }
+}
+
+/// The text is not that of a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a position in a log group")]
+pub struct InvalidPosition;
+
+impl FromStr for Position {
+    type Err = InvalidPosition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
+        let digits = text.bytes().all(|b| b.is_ascii_digit());
+        if !digits || text.len() != 2 * POSITION_DIGITS {
+            return Err(InvalidPosition);
+        }
+        let (timestamp, sequence) = text.split_at(POSITION_DIGITS);
+        let millis = timestamp.parse().map_err(|_| InvalidPosition)?;
+        let sequence = sequence.parse().map_err(|_| InvalidPosition)?;
+        Ok(Self {
+            timestamp: Timestamp::from_millis(millis),
+            sequence,
+        })
+    }
+}
+
+/// An event as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEvent {
+    /// Its place and identity.
+    pub position: Position,
+    /// The stream's name.
+    pub stream: Arc<str>,
+    /// When it came in.
+    pub ingested_at: Timestamp,
+    /// The line.
+    pub message: String,
+}
+
+/// Which streams of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamFilter {
+    /// All.
+    All,
+    /// Those with one of these names.
+    Named(Vec<String>),
+    /// Those whose names begin so.
+    Prefix(String),
+}
+
+impl StreamFilter {
+    fn admits(&self, stream: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|name| name == stream),
+            Self::Prefix(prefix) => stream.starts_with(prefix),
+        }
+    }
+}
+
+/// From where to read, and which way. Events come in ascending order either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The first events, or those after a position.
+    Forward(Option<Position>),
+    /// The last events, or those before a position.
+    Backward(Option<Position>),
+}
+
+/// Whether a message is wanted.
+pub type MessageFilter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What to read.
+#[derive(Clone)]
+pub struct LogQuery {
+    /// The group.
+    pub group: LogGroupKey,
+    /// The streams.
+    pub streams: StreamFilter,
+    /// No events from before this time.
+    pub start: Option<Timestamp>,
+    /// No events from this time on.
+    pub end: Option<Timestamp>,
+    /// Where to begin, and which way to go.
+    pub direction: Direction,
+    /// Events in a page, at most.
+    pub events_max: usize,
+    /// Bytes of messages in a page, at most; a larger event comes alone.
+    pub bytes_max: usize,
+    /// `None` for every message.
+    pub matching: Option<MessageFilter>,
+}
+
+impl fmt::Debug for LogQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogQuery")
+            .field("group", &self.group)
+            .field("streams", &self.streams)
+            .field("range", &(self.start, self.end))
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LogQuery {
+    /// Whether an event at this place is asked for.
+    fn admits(&self, position: Position) -> bool {
+        let beyond = match self.direction {
+            Direction::Forward(after) => after.is_none_or(|after| position > after),
+            Direction::Backward(before) => before.is_none_or(|before| position < before),
+        };
+        beyond
+            && self.start.is_none_or(|start| position.timestamp >= start)
+            && self.end.is_none_or(|end| position.timestamp < end)
+    }
+}
+
+/// A page of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogPage {
+    /// In ascending order of their positions.
+    pub events: Vec<LogEvent>,
+    /// Where the next page begins, in the direction of the query; `None` when nothing more is
+    /// there now. A page may be empty and yet have a next: one call reads only so much.
+    pub next: Option<Position>,
+}
+
+/// What is known of a stream's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamStats {
+    /// The earliest event's time.
+    pub first_event_at: Timestamp,
+    /// The latest event's time.
+    pub last_event_at: Timestamp,
+    /// When the last event came in.
+    pub last_ingested_at: Timestamp,
+    /// Events that are kept.
+    pub events: u64,
+    /// Bytes that they take.
+    pub stored_bytes: u64,
+}
+
+/// Why log events could not be taken or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The events break a rule of the store, and always will. Nothing was taken.
+    #[error("the log store refuses the events: {0}")]
+    Refused(&'static str),
+    /// Nothing was taken; later it may be. A full disk ends here.
+    #[error("the log store cannot {doing} now")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// What the system or the database said.
+        #[source]
+        source: BoxError,
+    },
+    /// The disk failed to keep what it was given: the process must end.
+    #[error("the disk failed to keep log events")]
+    Fatal(#[source] BoxError),
+}
+
+/// Where log events are kept.
+///
+/// Cheap to clone; clones are the same store.
+#[derive(Clone, Debug)]
+pub struct LogStore(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Files(Arc<FileLogs>),
+}
+
+/// Runs the same method on whichever store this is.
+macro_rules! on_either {
+    ($self:ident, $logs:ident => $call:expr) => {
+        match &$self.0 {
+            Kind::Files($logs) => $call,
+        }
+    };
+}
+
+impl LogStore {
+    /// Opens the log events in a data directory, which the [`crate::Store`] there has locked.
+    pub async fn open_embedded(data_dir: &Path, limits: LogLimits) -> Result<Self, OpenError> {
+        let logs = FileLogs::open(data_dir, limits).await?;
+        Ok(Self(Kind::Files(Arc::new(logs))))
+    }
+
+    /// Takes events of one stream, in this order; when this returns `Ok`, they are on disk.
+    /// Concurrent callers share the disk's work.
+    pub async fn put(
+        &self,
+        stream: &LogStreamKey,
+        events: Vec<NewLogEvent>,
+        ingested_at: Timestamp,
+    ) -> Result<(), LogError> {
+        if events.iter().any(|event| event.timestamp.as_millis() < 0) {
+            return Err(LogError::Refused("an event is from before 1970"));
+        }
+        if events
+            .iter()
+            .any(|event| event.message.len() > MESSAGE_BYTES_MAX)
+        {
+            return Err(LogError::Refused("an event is too large"));
+        }
+        on_either!(self, logs => logs.put(stream, events, ingested_at).await)
+    }
+
+    /// Reads one page. An unknown group has no events.
+    pub async fn read(&self, query: LogQuery) -> Result<LogPage, LogError> {
+        on_either!(self, logs => logs.read(query).await)
+    }
+
+    /// What is known of the streams of a group that have events, in order of their names.
+    pub async fn stats(
+        &self,
+        group: &LogGroupKey,
+    ) -> Result<Vec<(Arc<str>, StreamStats)>, LogError> {
+        on_either!(self, logs => logs.stats(group).await)
+    }
+
+    /// Forgets a stream's events.
+    pub async fn delete_stream(&self, stream: &LogStreamKey) -> Result<(), LogError> {
+        on_either!(self, logs => logs.delete_stream(stream).await)
+    }
+
+    /// Forgets a group's events.
+    pub async fn delete_group(&self, group: &LogGroupKey) -> Result<(), LogError> {
+        on_either!(self, logs => logs.delete_group(group).await)
+    }
+
+    /// Removes what is wholly from before `before`. What shares a piece with newer events stays
+    /// for now: readers leave it out by [`LogQuery::start`].
+    pub async fn expire(&self, group: &LogGroupKey, before: Timestamp) -> Result<(), LogError> {
+        on_either!(self, logs => logs.expire(group, before).await)
+    }
+}
+
+/// The longest message: Amazon's limit is 1 MiB per event, with its overhead.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
