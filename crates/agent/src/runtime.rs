@@ -17,6 +17,7 @@
 //!
 //! Futures are boxed, because a runtime is chosen when the program starts.
 
+pub mod docker;
 pub mod simulated;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,406 @@
+//! A Docker of the test's own: a daemon with its own folders and socket, and an image made of
+//! busybox.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use berth_agent::runtime::docker::logs::LogsApi;
+use berth_agent::runtime::docker::{DockerRuntime, DockerSettings};
+use berth_agent::runtime::{
+    CreateRequest, PullBehavior, PullRequest, Runtime, RuntimeId, Snapshot, Status, TaskNetwork,
+};
+use berth_agent_proto::task::{Container, DockerConfig, Task};
+use bollard::Docker;
+
+/// How long anything may take before the test fails: machines of CI are slow.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running daemon; stopped, and its folders removed, when dropped.
+pub struct Daemon {
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+    bridge: u32,
+}
+
+/// Daemons of this process so far; each has a bridge and address range of its own.
+static DAEMONS: AtomicU32 = AtomicU32::new(0);
+
+impl Daemon {
+    /// Starts a daemon with the image `busybox:latest` and nothing else.
+    pub async fn start() -> Self {
+        let number = DAEMONS.fetch_add(1, Ordering::Relaxed);
+        // Tests of several processes run at once.
+        let bridge = (std::process::id() * 8 + number) % 4000;
+        let folder = tempfile::Builder::new()
+            .prefix("berth-docker-")
+            .tempdir_in("/tmp")
+            .expect("a folder for the daemon");
+        let mut daemon = Self {
+            folder,
+            process: None,
+            bridge,
+        };
+        daemon.launch().await;
+        daemon.import_busybox();
+        daemon
+    }
+
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn bridge_name(&self) -> String {
+        format!("berth{}", self.bridge)
+    }
+
+    /// A part of 10.128.0.0/9 that no other daemon of the tests uses, as /24.
+    fn subnet(&self, half: u32) -> (u8, u8) {
+        let number = self.bridge * 2 + half;
+        let third = u8::try_from(number % 256).expect("below 256");
+        let second = u8::try_from(128 + number / 256).expect("4000 × 2 / 256 is below 128");
+        (second, third)
+    }
+
+    pub fn task_range(&self) -> String {
+        let (second, third) = self.subnet(1);
+        format!("10.{second}.{third}.0/24")
+    }
+
+    pub async fn launch(&mut self) {
+        let made = Command::new("ip")
+            .args(["link", "add", &self.bridge_name(), "type", "bridge"])
+            .output()
+            .expect("`ip` (package iproute2) is needed for the tests");
+        let text = String::from_utf8_lossy(&made.stderr).into_owned();
+        assert!(made.status.success() || text.contains("exists"), "{text}");
+        let (second, third) = self.subnet(0);
+        let address = format!("10.{second}.{third}.1/24");
+        let _ = Command::new("ip")
+            .args(["addr", "add", &address, "dev", &self.bridge_name()])
+            .output();
+        let log = std::fs::File::create(self.path("log")).expect("a log file");
+        let process = Command::new("dockerd")
+            .arg("--data-root")
+            .arg(self.path("data"))
+            .arg("--exec-root")
+            .arg(self.path("exec"))
+            .arg("--pidfile")
+            .arg(self.path("pid"))
+            .arg("--host")
+            .arg(self.host())
+            .args(["--bridge", &self.bridge_name()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(log.try_clone().expect("a second handle")))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .expect("dockerd is needed for the tests: apt-get install docker.io iptables");
+        self.process = Some(process);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(docker) = self.client()
+                && docker.ping().await.is_ok()
+            {
+                return;
+            }
+            let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
+            assert!(
+                Instant::now() < deadline,
+                "dockerd did not start (it needs root): {log}"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Stops the daemon as a package update does.
+    pub fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        let id = i32::try_from(process.id()).expect("process ids are positive");
+        let _ = Command::new("kill").arg(id.to_string()).status();
+        let _ = process.wait();
+    }
+
+    pub fn client(&self) -> Result<Docker, bollard::errors::Error> {
+        Docker::connect_with_unix(&self.host(), 120, bollard::API_DEFAULT_VERSION)
+    }
+
+    fn import_busybox(&self) {
+        let root = self.path("busybox");
+        std::fs::create_dir_all(root.join("bin")).expect("a folder");
+        for folder in ["etc", "tmp", "proc", "root"] {
+            std::fs::create_dir_all(root.join(folder)).expect("a folder");
+        }
+        std::fs::copy("/bin/busybox", root.join("bin/busybox"))
+            .expect("a static busybox is needed: apt-get install busybox-static");
+        let applets = [
+            "sh", "sleep", "echo", "cat", "nc", "wget", "env", "id", "kill", "dd", "ls", "ip",
+            "hostname", "true", "false", "touch", "head", "seq", "test", "ps", "mount", "grep",
+            "stat", "printf", "pwd", "sysctl", "wc", "df", "httpd", "tail", "nslookup", "usleep",
+        ];
+        for applet in applets {
+            std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("a link");
+        }
+        std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").expect("a file");
+        let archive = self.path("busybox.tar");
+        let packed = Command::new("tar")
+            .arg("-C")
+            .arg(&root)
+            .arg("-cf")
+            .arg(&archive)
+            .arg(".")
+            .status()
+            .expect("tar");
+        assert!(packed.success());
+        self.docker(&["import", &archive.display().to_string(), "busybox:latest"]);
+    }
+
+    /// Runs a command of Docker's client library's elder sister and gives what it printed.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        let output = Command::new("docker")
+            .arg("--host")
+            .arg(self.host())
+            .args(arguments)
+            .output()
+            .expect("the docker command is needed: apt-get install docker.io");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "docker {arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    pub fn settings(&self, logs: Option<Arc<dyn LogsApi>>) -> DockerSettings {
+        DockerSettings {
+            host: self.host(),
+            data_dir: self.path("agent"),
+            task_range: self.task_range().parse().expect("a range"),
+            registry_config: Some(self.path("config.json")),
+            environment_files: Some(self.path("s3")),
+            disk_free_bytes_min: 0,
+            image_age: None,
+            gpus: Vec::new(),
+            logs,
+        }
+    }
+
+    pub async fn runtime(&self) -> DockerRuntime {
+        self.runtime_with(self.settings(None)).await
+    }
+
+    pub async fn runtime_with(&self, settings: DockerSettings) -> DockerRuntime {
+        DockerRuntime::connect(settings)
+            .await
+            .expect("docker answers")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Containers first: they outlive a daemon that is stopped with them in the way.
+        if self.process.is_some() {
+            let all = Command::new("docker")
+                .args(["--host", &self.host(), "ps", "--all", "--quiet"])
+                .output();
+            let all = all.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            for id in all.unwrap_or_default().split_whitespace() {
+                let _ = Command::new("docker")
+                    .args(["--host", &self.host(), "rm", "--force", "--volumes", id])
+                    .output();
+            }
+            let _ = Command::new("docker")
+                .args(["--host", &self.host(), "network", "prune", "--force"])
+                .output();
+        }
+        self.stop();
+        let _ = Command::new("ip")
+            .args(["link", "del", &self.bridge_name()])
+            .output();
+    }
+}
+
+pub fn instance() -> Arc<str> {
+    "arn:aws:ecs:us-east-1:000000000000:container-instance/default/0123456789abcdef0123456789abcdef"
+        .into()
+}
+
+/// A container that runs a line of shell.
+pub fn shell(name: &str, line: &str) -> Container {
+    Container {
+        name: name.to_owned(),
+        image: "busybox:latest".to_owned(),
+        essential: true,
+        command: Some(vec!["sh".to_owned(), "-c".to_owned(), line.to_owned()]),
+        ..Container::default()
+    }
+}
+
+pub fn with_host(mut container: Container, host_config: &serde_json::Value) -> Container {
+    let docker = container
+        .docker_config
+        .get_or_insert_with(DockerConfig::default);
+    docker.host_config = Some(host_config.to_string());
+    container
+}
+
+pub fn with_config(mut container: Container, config: &serde_json::Value) -> Container {
+    let docker = container
+        .docker_config
+        .get_or_insert_with(DockerConfig::default);
+    docker.config = Some(config.to_string());
+    container
+}
+
+pub fn task(id: &str, containers: Vec<Container>) -> Task {
+    Task {
+        arn: format!("arn:aws:ecs:us-east-1:000000000000:task/default/{id}"),
+        desired_status: "RUNNING".to_owned(),
+        family: "web".to_owned(),
+        version: "3".to_owned(),
+        network_mode: Some("bridge".to_owned()),
+        containers,
+        ..Task::default()
+    }
+}
+
+/// A task's containers as the engine would bring them up, one after the other.
+pub struct Running {
+    pub runtime: DockerRuntime,
+    pub task: Arc<Task>,
+    pub network: Option<TaskNetwork>,
+    pub siblings: BTreeMap<String, RuntimeId>,
+}
+
+impl Running {
+    pub async fn prepare(runtime: &DockerRuntime, task: Task) -> Self {
+        let task = Arc::new(task);
+        runtime
+            .make_volumes(instance(), Arc::clone(&task))
+            .await
+            .expect("volumes");
+        let network = match task.berth_awsvpc {
+            Some(_) => {
+                let made = runtime.make_network(instance(), Arc::clone(&task)).await;
+                Some(made.expect("a network"))
+            }
+            None => None,
+        };
+        Self {
+            runtime: runtime.clone(),
+            task,
+            network,
+            siblings: BTreeMap::new(),
+        }
+    }
+
+    pub fn request(&self, container: usize) -> CreateRequest {
+        CreateRequest {
+            instance: instance(),
+            cluster: "default".into(),
+            task: Arc::clone(&self.task),
+            container,
+            token: format!("token-{container}").into(),
+            network: self.network.clone(),
+            siblings: self.siblings.clone(),
+            environment: [("AWS_REGION".to_owned(), "us-east-1".to_owned())].into(),
+        }
+    }
+
+    pub async fn create(&mut self, container: usize) -> RuntimeId {
+        let id = self
+            .runtime
+            .create(self.request(container))
+            .await
+            .expect("a container");
+        let name = self.task.containers[container].name.clone();
+        self.siblings.insert(name, Arc::clone(&id));
+        id
+    }
+
+    pub async fn start_all(runtime: &DockerRuntime, task: Task) -> Self {
+        let mut running = Self::prepare(runtime, task).await;
+        for container in 0..running.task.containers.len() {
+            let id = running.create(container).await;
+            runtime.start(id).await.expect("started");
+        }
+        running
+    }
+
+    pub fn id(&self, name: &str) -> RuntimeId {
+        Arc::clone(&self.siblings[name])
+    }
+
+    /// How the container looks once it has ended.
+    pub async fn ended(&self, name: &str) -> Snapshot {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self
+                .runtime
+                .inspect(self.id(name))
+                .await
+                .expect("inspected");
+            let seen = seen.expect("it is there");
+            if seen.status == Status::Exited {
+                return seen;
+            }
+            assert!(Instant::now() < deadline, "{name} did not end: {seen:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn remove(&self) {
+        for id in self.siblings.values() {
+            self.runtime.remove(Arc::clone(id)).await.expect("removed");
+        }
+        let arn: Arc<str> = self.task.arn.as_str().into();
+        self.runtime
+            .remove_task(instance(), arn)
+            .await
+            .expect("removed");
+    }
+}
+
+/// Runs one container to its end and gives what it wrote.
+pub async fn output_of(daemon: &Daemon, runtime: &DockerRuntime, task: Task, name: &str) -> String {
+    let running = Running::start_all(runtime, task).await;
+    running.ended(name).await;
+    let output = daemon.docker(&["logs", &running.id(name)]);
+    running.remove().await;
+    output
+}
+
+pub fn pull_request(image: &str, behavior: PullBehavior) -> PullRequest {
+    let mut container = shell("app", "true");
+    container.image = image.to_owned();
+    PullRequest {
+        task: Arc::new(task("pull", vec![container])),
+        container: 0,
+        behavior,
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn eventually<F, T>(what: &str, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come to pass");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    std::fs::write(path, text).expect("a file");
+}
