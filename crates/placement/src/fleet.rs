@@ -39,9 +39,10 @@ use slot::{GroupKey, Machine, Slot, View};
 
 /// The most orders kept. Looking for the right one among them takes a few microseconds at most.
 const ORDERS_MAX: usize = 512;
-/// The most instances noted in all orders together: some 60 MB. With 5,000 instances in one
-/// cluster that is a hundred orders; one more drops the one not used for longest.
-const NOTES_MAX: usize = 500_000;
+/// The most instances noted in all orders together: some 50 MB. With 5,000 instances in one
+/// cluster that is fifty orders; one more drops the one not used for longest, and making it again
+/// takes a few milliseconds.
+const NOTES_MAX: usize = 250_000;
 /// The most expressions kept compiled besides those of orders.
 const EXPRESSIONS_MAX: usize = 1024;
 

@@ -16,7 +16,7 @@ use berth_model::text::Text;
 
 use super::criteria::Criteria;
 use super::ids::NumberMap;
-use super::ranked::{Entry, Key, Ranked, Room};
+use super::ranked::{Entry, Key, RANKS_MAX, Ranked, Room};
 use super::slot::{Machine, Registration, Slot, View};
 use crate::request::Request;
 use crate::strategy::{BinpackField, STRATEGIES_MAX, SpreadField, Strategy};
@@ -96,10 +96,6 @@ struct Ranking {
     random: bool,
 }
 
-/// How many ranks of its own an instance can have; there are three kinds.
-const LOCALS_MAX: usize = 3;
-const LOCAL_BITS: usize = 32;
-
 impl Ranking {
     fn of(strategies: &[Strategy]) -> Ranking {
         let mut ranking = Ranking::default();
@@ -132,25 +128,19 @@ impl Ranking {
         }
     }
 
-    /// The instance's own ranks in one number, the first in the highest bits.
-    fn local_of(&self, tasks: u32, room: Room) -> u128 {
-        self.locals.iter().fold(0, |packed, local| {
-            let rank = match local {
+    /// The instance's own ranks.
+    fn ranks_of(&self, tasks: u32, room: Room) -> [u32; RANKS_MAX] {
+        let mut ranks = [0; RANKS_MAX];
+        for (rank, local) in ranks.iter_mut().zip(&self.locals) {
+            *rank = match local {
                 Local::TasksOfGroup => tasks,
                 Local::FreeCpu => room.cpu,
                 Local::FreeMemory => room.memory,
             };
-            (packed << LOCAL_BITS) | u128::from(rank)
-        })
-    }
-
-    fn unpack(&self, local: u128, index: usize) -> u32 {
-        let shift = LOCAL_BITS * (self.locals.len() - 1 - index);
-        (local >> shift) as u32
+        }
+        ranks
     }
 }
-
-const _: () = assert!(LOCALS_MAX * LOCAL_BITS <= 128);
 
 /// A number that looks random and is different for every number: each step can be undone.
 fn scattered(number: u128) -> u128 {
@@ -293,6 +283,7 @@ impl Order {
         self.values.clear();
         self.values
             .resize_with(self.ranking.attributes.len(), HashMap::new);
+        self.notes.reserve(slots.size_hint().0);
         for slot in slots {
             self.look(view, slot);
         }
@@ -356,8 +347,8 @@ impl Order {
             .room
             .filter(|_| suits && self.criteria.admits(view, slot, machine));
         let key = room.map(|room| Key {
-            local: self.ranking.local_of(tasks, room),
-            tie: u128::from_be_bytes(*slot.instance.as_bytes()),
+            ranks: self.ranking.ranks_of(tasks, room),
+            instance: slot.instance,
         });
         let room = room.unwrap_or_default();
         let note = Note {
@@ -541,13 +532,11 @@ impl Best<'_> {
                 Step::Attribute(index) => self.counts.map_or(0, |counts| {
                     counts.tasks[*index][part.values[*index] as usize]
                 }),
-                Step::Local(index) => self.order.ranking.unpack(entry.key.local, *index),
+                Step::Local(index) => entry.key.ranks[*index],
             };
         }
-        let tie = match self.chance {
-            Some(chance) => scattered(entry.key.tie ^ chance),
-            None => entry.key.tie,
-        };
+        let id = u128::from_be_bytes(*entry.key.instance.as_bytes());
+        let tie = self.chance.map_or(id, |chance| scattered(id ^ chance));
         let rank = (steps, tie);
         if self.found.is_none_or(|(best, _)| rank < best) {
             self.found = Some((rank, entry.slot));
@@ -557,21 +546,18 @@ impl Best<'_> {
     /// The best of one part. Where chance decides, it picks one of the equals and takes the first
     /// from there on that has room.
     fn first_of<'b>(&self, ranked: &'b Ranked) -> Option<&'b Entry> {
-        let first = ranked.first_fit(self.need, Key { local: 0, tie: 0 })?;
+        let first = ranked.first_fit(self.need, Key::FIRST)?;
         let Some(chance) = self.chance else {
             return Some(first);
         };
-        let local = first.key.local;
-        let start = ranked.rank_of(Key { local, tie: 0 });
-        let end = ranked.rank_of(Key {
-            local: local + 1,
-            tie: 0,
-        });
+        let ranks = first.key.ranks;
+        let start = ranked.rank_of(Key::before(ranks));
+        let end = ranked.rank_of(Key::after(ranks));
         let equals = (end - start).max(1) as u128;
         let picked = start + usize::try_from(chance % equals).unwrap_or(0);
         let found = ranked.first_fit_from(self.need, picked);
         found
-            .filter(|entry| entry.key.local == local)
+            .filter(|entry| entry.key.ranks == ranks)
             .or(Some(first))
     }
 }

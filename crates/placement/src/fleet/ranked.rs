@@ -4,6 +4,8 @@
 //! that one of its instances has free. So the first instance in order that a task fits on is
 //! found without looking into blocks where it cannot fit.
 
+use berth_model::id::InstanceId;
+
 /// What is free on an instance, or what a task needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Room {
@@ -33,11 +35,35 @@ impl Room {
     }
 }
 
-/// Where an instance stands: less comes first. `tie` is different for every instance.
+/// How many ranks of its own an instance can have: one for each kind that there is.
+pub(super) const RANKS_MAX: usize = 3;
+
+/// Where an instance stands: less comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    pub(super) local: u128,
-    pub(super) tie: u128,
+    pub(super) ranks: [u32; RANKS_MAX],
+    pub(super) instance: InstanceId,
+}
+
+impl Key {
+    /// Where all instances come after.
+    pub(super) const FIRST: Key = Key::before([0; RANKS_MAX]);
+
+    /// Where instances with these ranks begin.
+    pub(super) const fn before(ranks: [u32; RANKS_MAX]) -> Key {
+        Key {
+            ranks,
+            instance: InstanceId::from_bytes([0; 16]),
+        }
+    }
+
+    /// Where instances with these ranks end.
+    pub(super) const fn after(ranks: [u32; RANKS_MAX]) -> Key {
+        Key {
+            ranks,
+            instance: InstanceId::from_bytes([0xff; 16]),
+        }
+    }
 }
 
 /// One instance.
@@ -66,7 +92,7 @@ struct Block {
 impl Block {
     fn of(entries: Vec<Entry>) -> Block {
         let mut block = Block {
-            last: Key { local: 0, tie: 0 },
+            last: Key::FIRST,
             room: Room::default(),
             entries,
         };
@@ -216,8 +242,8 @@ mod tests {
 
     fn key(number: u8) -> Key {
         Key {
-            local: u128::from(number / 4),
-            tie: u128::from(number % 4),
+            ranks: [u32::from(number / 16), 0, u32::from(number / 4 % 4)],
+            instance: InstanceId::from_bytes([number % 4; 16]),
         }
     }
 
