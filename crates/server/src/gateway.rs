@@ -192,10 +192,12 @@ impl Gateway {
 
     /// Notes how far a session has counted.
     fn counted(&self, instance: InstanceId, generation: u64, counter: u32) {
-        if let Some(slot) = self.slots_mut().get_mut(&instance) {
-            if slot.generation == generation {
-                slot.counter = slot.counter.max(counter);
-            }
+        let mut slots = self.slots_mut();
+        if let Some(slot) = slots
+            .get_mut(&instance)
+            .filter(|s| s.generation == generation)
+        {
+            slot.counter = slot.counter.max(counter);
         }
     }
 

@@ -9,7 +9,7 @@ use berth_ops::Context;
 use berth_reconcile::absence::{self, Absent};
 use berth_reconcile::purge;
 use berth_state::{Failure, Lane};
-use berth_storage::{Store, StoreError};
+use berth_storage::{LogStore, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -19,6 +19,8 @@ use crate::term::{LEASE_EVERY, LEASE_TTL};
 
 /// How often absent agents and things past their time are looked at.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+/// How often log events past their retention are removed: retention counts in days.
+const EXPIRE_LOGS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How long before the end of its lease a leader stops by itself: more than two clocks drift
 /// apart within a lease.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
@@ -93,10 +95,16 @@ async fn look_after_absent(
     let absent: Vec<Absent> = gateway
         .away(counted.map(|(id, _)| *id))
         .into_iter()
-        .map(|away| Absent {
-            instance: away.instance,
-            away: Duration::from_millis(away.away_ms),
-            seen: away.seen,
+        .map(|away| {
+            // One that registered just now has not been away for as long as this server leads.
+            let known = state.connections.get(&away.instance);
+            let since = known.map_or(Duration::MAX, |known| clock::wall().since(known.since));
+            let away_for = Duration::from_millis(away.away_ms).min(since);
+            Absent {
+                instance: away.instance,
+                away: away_for,
+                seen: away.seen,
+            }
         })
         .collect();
     let patience = config.patience;
@@ -127,6 +135,26 @@ async fn forget(cx: &Context, config: &Config, cancel: &CancellationToken) -> Re
         step.await?;
     }
     Ok(())
+}
+
+/// Removes log events past their group's retention.
+pub(crate) async fn expire_logs(cx: Arc<Context>, logs: LogStore, cancel: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(EXPIRE_LOGS_EVERY) => {}
+        }
+        let state = cx.state.snapshot();
+        for (key, group) in state.log_groups.iter() {
+            let Some(days) = group.retention_days else {
+                continue;
+            };
+            let before = clock::wall() - Duration::from_secs(u64::from(days) * 24 * 60 * 60);
+            if let Err(error) = logs.expire(key, before).await {
+                tracing::warn!(group = %key.name, ?error, "log events not expired");
+            }
+        }
+    }
 }
 
 /// Renews the lease; cancels `lost` as soon as it may have lapsed, by this server's own clock.

@@ -31,7 +31,7 @@ const OWN_ATTRIBUTES: &str = "berth.";
 
 /// Which agent a payload is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentKind {
+pub(crate) enum AgentKind {
     /// Amazon's.
     Stock,
     /// Ours: ships `awslogs` itself and makes the networks of `awsvpc` tasks.
@@ -41,7 +41,7 @@ pub enum AgentKind {
 impl AgentKind {
     /// The agent that registered this instance.
     #[must_use]
-    pub fn of(instance: &ContainerInstance) -> AgentKind {
+    pub(crate) fn of(instance: &ContainerInstance) -> AgentKind {
         let own = |name: &str| name.starts_with(OWN_ATTRIBUTES);
         match instance.attributes.iter().any(|a| own(&a.name)) {
             true => AgentKind::Berth,
@@ -52,33 +52,33 @@ impl AgentKind {
 
 /// Where the `awslogs` driver of a stock agent's Docker finds CloudWatch Logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogRoute {
+pub(crate) struct LogRoute {
     /// The URL of the service; Amazon's when absent.
-    pub endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// The path at 169.254.170.2 that gives the driver its credentials; Docker's own environment
     /// when absent.
-    pub credentials_path: Option<String>,
+    pub(crate) credentials_path: Option<String>,
 }
 
 /// What a payload needs to know beyond the task and its definition.
 #[derive(Clone, Debug)]
-pub struct PayloadContext {
+pub(crate) struct PayloadContext {
     /// Which agent it is for.
-    pub agent: AgentKind,
+    pub(crate) agent: AgentKind,
     /// Where a stock agent's Docker sends `awslogs`. Our agent ships to its own server.
-    pub logs: LogRoute,
+    pub(crate) logs: LogRoute,
     /// The availability zone of the instance.
-    pub zone: Option<String>,
+    pub(crate) zone: Option<String>,
     /// Credentials of the task role, for the containers.
-    pub role_credentials: Option<proto::Credentials>,
+    pub(crate) role_credentials: Option<proto::Credentials>,
     /// Credentials of the execution role, for the agent.
-    pub execution_role_credentials: Option<proto::Credentials>,
+    pub(crate) execution_role_credentials: Option<proto::Credentials>,
 }
 
 /// Why a task cannot be sent. Either one means that the record is damaged: registration and
 /// RunTask accept neither.
 #[derive(Debug, thiserror::Error)]
-pub enum Unrenderable {
+pub(crate) enum Unrenderable {
     /// A stock agent would spin for ever (pitfall 14).
     #[error("the task definition has no containers")]
     NoContainers,
@@ -91,7 +91,7 @@ pub enum Unrenderable {
 ///
 /// # Errors
 /// When the record is damaged; a stop can always be rendered.
-pub fn render(
+pub(crate) fn render(
     task: &Task,
     definition: &TaskDefinition,
     body: &ecs::TaskDefinition,
@@ -106,7 +106,7 @@ pub fn render(
 /// The order to stop a task. The agent needs no more than the ARN of a task that it knows, and
 /// every further field would only have to parse (reference §5.2).
 #[must_use]
-pub fn stop(task: &Task) -> proto::Task {
+pub(crate) fn stop(task: &Task) -> proto::Task {
     proto::Task {
         arn: task.spec.cluster.task_arn(task.id),
         desired_status: Desired::Stopped.as_str().to_owned(),

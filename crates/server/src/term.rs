@@ -127,6 +127,7 @@ impl Ground {
             config.clone(),
             users.clone(),
         ));
+        loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));
         let lease_lost = CancellationToken::new();
         loops.spawn(loops::keep_lease(
             store.clone(),

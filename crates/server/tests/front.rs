@@ -1,4 +1,8 @@
 //! The HTTP front, over real sockets: who is let in, and what the rest is told.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
 
 use std::net::SocketAddr;
 use std::time::Duration;

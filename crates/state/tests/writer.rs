@@ -1,4 +1,5 @@
 //! The writer, stepped by hand: what is saved, what is seen, and what is taken back.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
