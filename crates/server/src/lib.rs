@@ -29,4 +29,4 @@ pub use worlds::WorldOpener;
 // from here.
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
-pub use berth_storage::{Location, OpenError};
+pub use berth_storage::{Location, LogLimits, OpenError};
