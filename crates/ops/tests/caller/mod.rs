@@ -1,5 +1,7 @@
 //! Calls operations over a control plane in memory, with bytes as a client would send them.
 
+mod logs;
+
 use std::sync::Arc;
 
 use berth_model::name::Scope;
@@ -26,6 +28,7 @@ impl Default for Bench {
         let cx = Context {
             state: world.handle(),
             definitions: DefinitionCache::default(),
+            logs: Arc::new(logs::MemoryLogs::default()),
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,
@@ -43,7 +46,7 @@ impl Default for Bench {
 pub type Outcome = Result<Value, ApiError>;
 
 impl Bench {
-    /// Calls an ECS operation as `arn` of `scope`; `None` when the operation is not served.
+    /// Calls an operation as `arn` of `scope`: ECS's, or another service's as `logs:PutLogEvents`; `None` when the operation is not served.
     ///
     /// # Panics
     /// When the operation waits for something, or answers what is not JSON.
@@ -54,7 +57,8 @@ impl Bench {
         operation: &str,
         body: &str,
     ) -> Option<Outcome> {
-        let served = berth_ops::find("ecs", operation)?;
+        let (service, operation) = operation.split_once(':').unwrap_or(("ecs", operation));
+        let served = berth_ops::find(service, operation)?;
         let caller = Caller {
             scope: scope.clone(),
             arn: arn.to_owned(),
