@@ -15,7 +15,7 @@ type Kept = BTreeMap<(LogGroupKey, LogPlace), LogEntry>;
 
 /// Every event there is, by group and place.
 #[derive(Default)]
-pub struct MemoryLogs(Mutex<Kept>);
+pub(crate) struct MemoryLogs(Mutex<Kept>);
 
 impl MemoryLogs {
     fn with<T: Send + 'static>(

@@ -12,13 +12,13 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 /// The account and region of a call that does not say otherwise.
-pub const SCOPE: &str = "123456789012/us-east-1";
+pub(crate) const SCOPE: &str = "123456789012/us-east-1";
 /// Who makes such a call.
-pub const CALLER_ARN: &str = "arn:aws:iam::123456789012:user/admin";
+pub(crate) const CALLER_ARN: &str = "arn:aws:iam::123456789012:user/admin";
 
 /// A control plane in memory and the means to call it.
-pub struct Bench {
-    pub world: World,
+pub(crate) struct Bench {
+    pub(crate) world: World,
     cx: Arc<Context>,
 }
 
@@ -43,14 +43,14 @@ impl Default for Bench {
 }
 
 /// What a call came to: the answer's JSON, or the fault.
-pub type Outcome = Result<Value, ApiError>;
+pub(crate) type Outcome = Result<Value, ApiError>;
 
 impl Bench {
     /// Calls an operation as `arn` of `scope`: ECS's, or another service's as `logs:PutLogEvents`; `None` when the operation is not served.
     ///
     /// # Panics
     /// When the operation waits for something, or answers what is not JSON.
-    pub fn call_as(
+    pub(crate) fn call_as(
         &self,
         scope: &Scope,
         arn: &str,
@@ -82,7 +82,7 @@ impl Bench {
     /// # Panics
     /// When the operation is not served.
     #[allow(dead_code, reason = "not every suite calls as the usual caller")]
-    pub fn call(&self, operation: &str, body: &str) -> Outcome {
+    pub(crate) fn call(&self, operation: &str, body: &str) -> Outcome {
         let scope = SCOPE.parse().expect("a scope");
         self.call_as(&scope, CALLER_ARN, operation, body)
             .unwrap_or_else(|| panic!("{operation} is not served"))
