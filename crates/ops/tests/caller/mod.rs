@@ -46,7 +46,8 @@ impl Default for Bench {
 pub(crate) type Outcome = Result<Value, ApiError>;
 
 impl Bench {
-    /// Calls an operation as `arn` of `scope`: ECS's, or another service's as `logs:PutLogEvents`; `None` when the operation is not served.
+    /// Calls an operation as `arn` of `scope`: ECS's, or another service's as
+    /// `logs:PutLogEvents`; `None` when the operation is not served.
     ///
     /// # Panics
     /// When the operation waits for something, or answers what is not JSON.
