@@ -16,3 +16,16 @@ pub(crate) async fn get_caller_identity(
         user_id: Some(call.caller.user_id.clone()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use berth_api::{decode_form, sts};
+    use berth_wire::query::parse_form;
+
+    #[test]
+    fn a_call_without_parameters_is_understood() {
+        let form = parse_form(b"Action=GetCallerIdentity&Version=2011-06-15").unwrap();
+        let input = decode_form::<sts::op::GetCallerIdentity>(&form).unwrap();
+        assert_eq!(input, sts::GetCallerIdentityRequest::default());
+    }
+}

@@ -112,7 +112,10 @@ pub fn decode<T: DeserializeOwned>(form: &Form) -> Result<T, Fault> {
     for (key, text) in &form.parameters {
         root.insert(key, text)?;
     }
-    serde_json::from_value(root.into_value()).map_err(|error| {
+    // An input without parameters is a structure all the same, and no empty text.
+    let value =
+        if root.children.is_empty() { Value::Object(Map::new()) } else { root.into_value() };
+    serde_json::from_value(value).map_err(|error| {
         Fault::client("MalformedInput", "Unexpected parameter type").caused_by(error)
     })
 }
