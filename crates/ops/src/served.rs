@@ -17,8 +17,12 @@ pub struct Served {
     pub service: &'static Service,
     /// Its name.
     pub operation: &'static str,
-    run: fn(Call, Bytes, String) -> BoxFuture<'static, Result<Response<Bytes>, ApiError>>,
+    run: Run,
 }
+
+/// Body and request id to an answer.
+type Run = fn(Call, Bytes, String) -> Answered;
+type Answered = BoxFuture<'static, Result<Response<Bytes>, ApiError>>;
 
 impl Served {
     /// Decodes the body, does what the operation does, and writes the answer.

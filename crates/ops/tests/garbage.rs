@@ -349,6 +349,11 @@ proptest! {
         for (operation, body) in calls {
             check(&bench, operation, &body.to_string())?;
         }
+        let (now, later) = (bench.world.snapshot(), bench.world.reloaded());
+        prop_assert_eq!(format!("{:?}", now.clusters), format!("{:?}", later.clusters));
+        prop_assert_eq!(format!("{:?}", now.settings), format!("{:?}", later.settings));
+        prop_assert_eq!(format!("{:?}", now.instances), format!("{:?}", later.instances));
+        prop_assert_eq!(now.tasks.len(), later.tasks.len());
     }
 
     #[test]
@@ -366,6 +371,11 @@ proptest! {
         ] {
             check(&bench, operation, body)?;
         }
+        let (now, later) = (bench.world.snapshot(), bench.world.reloaded());
+        prop_assert_eq!(
+            format!("{:?}", now.definitions),
+            format!("{:?}", later.definitions)
+        );
     }
 
     #[test]

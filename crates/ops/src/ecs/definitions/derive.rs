@@ -287,3 +287,77 @@ fn host_ports(container: &ecs::ContainerDefinition) -> (Vec<HostPort>, u32) {
     }
     (fixed, picked)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::draft;
+    use super::*;
+
+    /// The facts of the first container of a definition with these members.
+    fn facts_of(definition: serde_json::Value) -> DefinitionFacts {
+        let mut definition: ecs::TaskDefinition = serde_json::from_value(definition).unwrap();
+        draft::fill(&mut definition).unwrap();
+        definition.compatibilities = Some(compatibilities(&definition));
+        definition.requires_attributes = Some(required_attributes(&definition));
+        facts(&definition).unwrap()
+    }
+
+    fn with_ports(mode: Option<&str>, ports: serde_json::Value) -> (Vec<u16>, u32) {
+        let facts = facts_of(serde_json::json!({
+            "networkMode": mode,
+            "containerDefinitions": [{"name": "c", "image": "i", "portMappings": ports}],
+        }));
+        let container = &facts.containers[0];
+        let fixed = container.ports.iter().map(|port| port.port).collect();
+        (fixed, container.dynamic_ports)
+    }
+
+    #[test]
+    fn on_the_bridge_ports_are_fixed_or_left_to_the_agent() {
+        let ports = serde_json::json!([
+            {"containerPort": 80},
+            {"containerPort": 81, "hostPort": 8081},
+            {"containerPortRange": "100-109"},
+        ]);
+        assert_eq!(with_ports(None, ports.clone()), (vec![8081], 11));
+        assert_eq!(with_ports(Some("bridge"), ports), (vec![8081], 11));
+    }
+
+    #[test]
+    fn in_host_mode_container_ports_are_host_ports_and_in_awsvpc_mode_none_is() {
+        let ports = serde_json::json!([{"containerPort": 80}]);
+        assert_eq!(with_ports(Some("host"), ports.clone()), (vec![80], 0));
+        assert_eq!(with_ports(Some("awsvpc"), ports), (vec![], 0));
+    }
+
+    #[test]
+    fn placement_reads_sizes_constraints_and_capabilities() {
+        let facts = facts_of(serde_json::json!({
+            "cpu": ".5 vCPU",
+            "memory": "1GB",
+            "taskRoleArn": "r",
+            "placementConstraints": [{"type": "memberOf", "expression": "attribute:a == b"}],
+            "containerDefinitions": [{
+                "name": "c", "image": "i", "cpu": 10, "memoryReservation": 32,
+                "resourceRequirements": [{"type": "GPU", "value": "2"}],
+                "healthCheck": {"command": ["NONE"]},
+            }],
+        }));
+        assert_eq!((facts.cpu, facts.memory), (Some(512), Some(1024)));
+        assert_eq!(facts.network_mode, NetworkFact::Bridge);
+        assert_eq!(facts.member_of, [Text::new("attribute:a == b")]);
+        assert!(facts.task_role);
+        let container = &facts.containers[0];
+        assert_eq!((container.cpu, container.gpus), (10, 2));
+        assert_eq!(
+            (container.memory, container.memory_reservation),
+            (None, Some(32))
+        );
+        assert!(container.essential && !container.health_check);
+        assert!(
+            facts
+                .requires_attributes
+                .contains(&Text::new("ecs.capability.task-cpu-mem-limit"))
+        );
+    }
+}
