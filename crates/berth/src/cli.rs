@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_agent::runtime::docker::TaskRange;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -120,6 +121,22 @@ pub(crate) struct Limits {
         default_value_t = 100_000
     )]
     pub(crate) stopped_task_max: usize,
+    /// The most MiB of log events that one log group keeps; the oldest go first.
+    #[arg(
+        long,
+        env = "BERTH_LOG_GROUP_MIB_MAX",
+        value_name = "MIB",
+        default_value_t = 1024
+    )]
+    pub(crate) log_group_mib_max: u32,
+    /// The most MiB of log events in all.
+    #[arg(
+        long,
+        env = "BERTH_LOG_MIB_MAX",
+        value_name = "MIB",
+        default_value_t = 4096
+    )]
+    pub(crate) log_mib_max: u32,
 }
 
 /// What an agent does with containers.
@@ -140,9 +157,38 @@ pub(crate) struct Work {
         long,
         env = "BERTH_TASK_CIDR",
         value_name = "CIDR",
-        default_value = "10.88.0.0/16"
+        default_value = "10.113.0.0/16"
     )]
-    pub(crate) task_cidr: String,
+    pub(crate) task_cidr: TaskRange,
+    /// Ids of the machine's GPUs to offer.
+    #[arg(long, env = "BERTH_GPUS", value_name = "IDS", value_delimiter = ',')]
+    pub(crate) gpus: Vec<String>,
+    /// A folder that stands for S3: the environment file arn:aws:s3:::bucket/key is bucket/key
+    /// in it.
+    #[arg(long, env = "BERTH_ENVIRONMENT_FILES", value_name = "DIR")]
+    pub(crate) environment_files: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) simulation: Simulation,
+}
+
+/// What simulated containers do when their environment does not say.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Simulated runtime")]
+pub(crate) struct Simulation {
+    /// Everything random follows from it.
+    #[arg(long, env = "BERTH_SEED", value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How long containers run, as LEAST,MOST [default: until they are stopped].
+    #[arg(long, env = "BERTH_RUN_TIME", value_name = "TIME,TIME", num_args = 1,
+          value_delimiter = ',', value_parser = parse_duration)]
+    pub(crate) run_time: Vec<Duration>,
+    /// Of 100 containers that end by themselves, how many do so with exit code 1.
+    #[arg(long, env = "BERTH_FAILURE_PERCENT", value_name = "PERCENT", default_value_t = 0,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) failure_percent: u8,
+    /// Take work and report nothing, to measure a server.
+    #[arg(long, env = "BERTH_SILENT")]
+    pub(crate) silent: bool,
 }
 
 #[derive(Debug, Args)]

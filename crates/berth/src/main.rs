@@ -3,15 +3,21 @@
 //! Here the command line and the environment become the configuration of the `server` and
 //! `agent` crates, which read neither.
 
+mod agent;
+mod agents;
 mod banner;
 mod cli;
 mod data_dir;
+mod dev;
 mod duration;
 mod env;
 mod exit;
 mod keys;
+mod local_agents;
 mod logging;
 mod probe;
+mod serve;
+mod server;
 mod settings;
 mod status;
 
@@ -39,6 +45,14 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Dev(dev) => {
+            logging::start(&cli.log).map_err(Failure::Usage)?;
+            serve_until_signal(dev::run(*dev))
+        }
+        Command::Serve(serve) => {
+            logging::start(&cli.log).map_err(Failure::Usage)?;
+            serve_until_signal(serve::run(*serve))
+        }
         Command::Env(env) => Ok(env::run(&env)?),
         Command::Status(status) => Ok(wait_for(status::run(&status))??),
         Command::Completion { shell } => {
@@ -50,13 +64,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
             println!("berth {}", env!("CARGO_PKG_VERSION"));
             Ok(())
         }
-        Command::Dev(_)
-        | Command::Serve(_)
-        | Command::Agent(_)
-        | Command::Doctor(_)
-        | Command::Backup(_)
-        | Command::Restore(_)
-        | Command::Move(_) => Err(Failure::Usage(anyhow::anyhow!("not there yet"))),
+        Command::Agent(agent) => {
+            logging::start(&cli.log).map_err(Failure::Usage)?;
+            serve_until_signal(agent::run(*agent))
+        }
+        Command::Doctor(_) | Command::Backup(_) | Command::Restore(_) | Command::Move(_) => {
+            Err(Failure::Usage(anyhow::anyhow!("not there yet")))
+        }
     }
 }
 
@@ -67,4 +81,10 @@ fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
         .build()
         .context("could not start")?;
     Ok(runtime.block_on(future))
+}
+
+/// Runs a long-lived command's future on all cores.
+fn serve_until_signal(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().context("could not start")?;
+    runtime.block_on(future)
 }

@@ -1,0 +1,211 @@
+//! Agents of this process: what the command line says, put into the `agent` crate's terms.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use berth_agent::agent::{AgentError, Shared};
+use berth_agent::clock::Clock;
+use berth_agent::config::{AgentConfig, Capacity};
+use berth_agent::http::{ApiClient, Dialer, KeySource};
+use berth_agent::journal::{Journal, JournalError, Loaded};
+use berth_agent::kept::{self, Kept};
+use berth_agent::runtime::docker::logs::ServerLogs;
+use berth_agent::runtime::docker::{DockerRuntime, DockerSettings};
+use berth_agent::runtime::simulated::{RunTime, Simulated, SimulatedConfig};
+use berth_agent::runtime::{PullBehavior, Runtime};
+
+use crate::cli::{self, ImagePullBehavior, Simulation, Work};
+use crate::exit::Failure;
+
+/// Time between stop signal and kill where the container says nothing; the stock agent's.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// Ports of the machine's own services, as the stock agent reserves them: ssh, Docker, and the
+/// agent's own.
+const RESERVED_PORTS: [u16; 5] = [22, 2375, 2376, 51678, 51679];
+/// With less room than this, an image is not pulled: a full disk stops more than one task.
+const DISK_FREE_MIN: u64 = 512 * 1024 * 1024;
+/// Images that no container used for so long are removed.
+const IMAGE_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// What a simulated machine has when nothing else is said: a usual small server.
+const SIMULATED_CPU: u32 = 4096;
+const SIMULATED_MEMORY: u32 = 16_384;
+
+/// What the agents of one account and region work with.
+pub(crate) struct Workshop {
+    pub(crate) shared: Shared,
+    /// What the journal holds of each, by number.
+    pub(crate) kept: HashMap<u32, Kept>,
+}
+
+/// Where agents belong and what they have.
+pub(crate) struct Place<'a> {
+    pub(crate) server: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) keys: Arc<dyn KeySource>,
+    /// The folder of these agents alone.
+    pub(crate) data_dir: PathBuf,
+    pub(crate) work: &'a Work,
+    pub(crate) cpu: Option<u32>,
+    pub(crate) memory: Option<u32>,
+}
+
+/// What one agent is, beside what all of a place are.
+pub(crate) struct Identity<'a> {
+    pub(crate) number: u32,
+    pub(crate) cluster: &'a str,
+    pub(crate) capacity: Capacity,
+    pub(crate) machine: Option<String>,
+    pub(crate) zone: Option<String>,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) pull_behavior: PullBehavior,
+    pub(crate) cleanup_wait: Duration,
+}
+
+impl Place<'_> {
+    /// Opens the journal and the runtime.
+    pub(crate) async fn open(&self) -> Result<Workshop, Failure> {
+        let clock = Clock::start();
+        let (journal, loaded) = Journal::open(&self.data_dir).map_err(|error| match error {
+            JournalError::InUse(_) => Failure::InUse(error.into()),
+            other => Failure::Retry(other.into()),
+        })?;
+        let dialer = Dialer::new(None).context("TLS cannot be set up")?;
+        let server = self.server.parse();
+        let server = server
+            .with_context(|| format!("not a URL: {:?}", self.server))
+            .map_err(Failure::Usage)?;
+        let api = ApiClient::new(dialer, server, env!("CARGO_PKG_VERSION"), clock);
+        let api = api
+            .with_context(|| format!("{:?} is not a server's URL", self.server))
+            .map_err(Failure::Usage)?;
+        let runtime: Arc<dyn Runtime> = match self.work.runtime {
+            cli::Runtime::Docker => Arc::new(self.docker(&api).await?),
+            cli::Runtime::Simulated => self.simulated(clock, &journal, &loaded)?,
+        };
+        Ok(Workshop {
+            kept: kept::by_agent(&loaded),
+            shared: Shared::new(runtime, journal, api, clock),
+        })
+    }
+
+    async fn docker(&self, api: &ApiClient) -> Result<DockerRuntime, Failure> {
+        let logs = ServerLogs::new(api.clone(), self.keys.clone(), self.region.into());
+        let settings = DockerSettings {
+            host: docker_host(),
+            data_dir: self.data_dir.join("docker"),
+            task_range: self.work.task_cidr,
+            registry_config: registry_config(),
+            environment_files: self.work.environment_files.clone(),
+            disk_free_bytes_min: DISK_FREE_MIN,
+            image_age: Some(IMAGE_AGE),
+            gpus: self.work.gpus.clone(),
+            logs: Some(Arc::new(logs)),
+        };
+        let connected = DockerRuntime::connect(settings).await;
+        let hint = "Docker is needed for --runtime docker; --runtime simulated does without";
+        Ok(connected.map_err(|error| anyhow!(error).context(hint))?)
+    }
+
+    fn simulated(
+        &self,
+        clock: Clock,
+        journal: &Journal,
+        loaded: &Loaded,
+    ) -> Result<Arc<Simulated>, Failure> {
+        let Simulation {
+            seed,
+            run_time,
+            failure_percent,
+            silent: _,
+        } = &self.work.simulation;
+        let millis = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let run = match run_time.as_slice() {
+            [] => RunTime::Forever,
+            [always] => RunTime::Between(millis(always), millis(always)),
+            [least, most] if least <= most => RunTime::Between(millis(least), millis(most)),
+            _ => {
+                let wrong = anyhow!("--run-time takes one time, or the least and the most");
+                return Err(Failure::Usage(wrong));
+            }
+        };
+        let config = SimulatedConfig {
+            seed: *seed,
+            cpu_units: self.cpu.unwrap_or(SIMULATED_CPU).into(),
+            memory_mib: self.memory.unwrap_or(SIMULATED_MEMORY).into(),
+            run,
+            failure_percent: *failure_percent,
+        };
+        Ok(Simulated::start(config, clock, journal.clone(), loaded))
+    }
+
+    /// The whole configuration of one agent.
+    pub(crate) fn agent(&self, identity: Identity<'_>) -> AgentConfig {
+        let simulation = &self.work.simulation;
+        AgentConfig {
+            number: identity.number,
+            cluster: identity.cluster.to_owned(),
+            region: self.region.to_owned(),
+            keys: self.keys.clone(),
+            capacity: identity.capacity,
+            machine: identity.machine,
+            zone: identity.zone,
+            attributes: identity.attributes,
+            cpu_units: self.cpu.map(i64::from),
+            memory_mib: self.memory.map(i64::from),
+            reserved_ports: RESERVED_PORTS.to_vec(),
+            cleanup_wait: identity.cleanup_wait,
+            stop_timeout: STOP_TIMEOUT,
+            pull_behavior: identity.pull_behavior,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            hash: "berth".to_owned(),
+            seed: simulation.seed.wrapping_add(u64::from(identity.number)),
+            metrics: self.work.runtime == cli::Runtime::Docker,
+            reports: !simulation.silent,
+            metadata_base: None,
+        }
+    }
+}
+
+/// The `agent` crate's word for it.
+pub(crate) fn pull_behavior(named: ImagePullBehavior) -> PullBehavior {
+    match named {
+        ImagePullBehavior::Default => PullBehavior::Default,
+        ImagePullBehavior::Always => PullBehavior::Always,
+        ImagePullBehavior::Once => PullBehavior::Once,
+        ImagePullBehavior::PreferCached => PullBehavior::PreferCached,
+    }
+}
+
+/// What the end of an agent means for its process.
+pub(crate) fn failure(error: AgentError) -> Failure {
+    match error {
+        AgentError::OtherCluster(_) => Failure::Usage(error.into()),
+        AgentError::Refused(_) | AgentError::Journal(_) => Failure::Retry(error.into()),
+    }
+}
+
+/// Docker's own variable, else where Docker listens by itself.
+fn docker_host() -> String {
+    variable("DOCKER_HOST").unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned())
+}
+
+/// Docker's own place for registry credentials, if there is such a file.
+fn registry_config() -> Option<PathBuf> {
+    let folder = match variable("DOCKER_CONFIG") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(&variable("HOME")?).join(".docker"),
+    };
+    Some(folder.join("config.json")).filter(|file| file.exists())
+}
+
+/// A variable of the environment that is set to something.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Docker's and Amazon's own settings are found in their own variables"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

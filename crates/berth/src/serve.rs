@@ -1,0 +1,70 @@
+//! `berth serve`: the server alone, for production.
+
+use anyhow::Context;
+use berth_server::{Access, AccessKey, Config, Location, Tls};
+
+use crate::cli::Serve;
+use crate::exit::Failure;
+use crate::{data_dir, keys, server};
+
+/// Runs the server until a signal.
+///
+/// # Errors
+/// Why it could not start, or ended by itself.
+pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
+    let data_dir = data_dir::resolve(serve.data_dir.as_deref(), "serve")?;
+    server::make_folder(&data_dir)?;
+    let key = access_key(&serve, &data_dir)?;
+    let location = match &serve.database_url {
+        Some(url) => Location::Postgres {
+            url: url.clone(),
+            schema: server::SCHEMA.to_owned(),
+        },
+        None => Location::Embedded {
+            data_dir: data_dir.clone(),
+        },
+    };
+    let tls = serve.tls_cert.zip(serve.tls_key);
+    let started = server::start(Config {
+        listen: serve.listen,
+        tls: tls.map(|(certificate, key)| Tls { certificate, key }),
+        advertise_url: serve.advertise_url,
+        location,
+        page_key: keys::page_key(&data_dir, serve.secret_file.as_deref())?,
+        data_dir,
+        holder: server::holder(),
+        access: Access::keys([key]),
+        local_only: false,
+        wait_until_ready: false,
+        retention: server::retention(&serve.limits),
+        log_limits: server::log_limits(&serve.limits),
+        patience: server::patience(&serve.limits),
+    })
+    .await?;
+    started.print_banner("serve");
+    started.run().await
+}
+
+/// The key that was given, else the one of the data directory.
+fn access_key(serve: &Serve, data_dir: &std::path::Path) -> Result<AccessKey, Failure> {
+    let stored = match serve
+        .access_key_id
+        .as_ref()
+        .zip(serve.secret_access_key.as_ref())
+    {
+        Some((id, secret)) => keys::StoredKey {
+            access_key_id: id.clone(),
+            secret_access_key: secret.clone(),
+            account: serve.account.clone(),
+        },
+        None => keys::stored_or_made(data_dir, &serve.account)?,
+    };
+    let account = stored.account.parse();
+    Ok(AccessKey {
+        account: account
+            .with_context(|| format!("an account has 12 digits: {:?}", stored.account))
+            .map_err(Failure::Usage)?,
+        id: stored.access_key_id,
+        secret: stored.secret_access_key,
+    })
+}

@@ -1,0 +1,29 @@
+//! The whole-cluster harness: the built `berth` program, real AWS clients, real Docker.
+//!
+//! Rules kept here:
+//! - everything that is started is stopped by its process id when its value is dropped, also when
+//!   a test fails;
+//! - nothing waits for a while: [`wait_for`] waits for a condition, with a deadline;
+//! - a server that is put away must have counted no panic ([`Server::finish`]).
+//!
+//! What clients need beside Rust (the aws CLI and boto3 in `.venv`, Docker, busybox) is installed
+//! by `make test`; a suite that misses it fails and says so.
+
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a harness stops its test at the first surprise, everywhere"
+)]
+
+mod clients;
+mod deadline;
+mod docker;
+mod program;
+mod raw;
+mod server;
+
+pub use clients::{Aws, Refused, python};
+pub use deadline::{SOON, wait_for};
+pub use docker::{Docker, IMAGE};
+pub use program::{berth, project_root, run_berth};
+pub use raw::{Answer, api_request, exchange, signed};
+pub use server::{Server, Spec};
