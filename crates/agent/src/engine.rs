@@ -404,14 +404,13 @@ impl Engine {
         let Some(task) = self.tasks.get_mut(arn) else {
             return;
         };
-        let waiting = task.wanted && !task.admitted;
         task.look(now, &self.config, &mut self.chance, out);
         let freed = task.admitted && task.is_stopped();
         if freed {
             task.admitted = false;
             self.used.subtract(&check::demand(&task.task));
         }
-        let left_queue = waiting && !task.wanted;
+        let left_queue = !freed && !task.wanted && self.queue.contains(arn);
         if task.forgotten {
             let task = self.tasks.remove(arn).expect("looked at above");
             for id in task.containers.iter().filter_map(|c| c.runtime_id.as_ref()) {
@@ -420,7 +419,7 @@ impl Engine {
             self.timers.remove(&(task.timer, Arc::clone(arn)));
             out.push(Effect::Forget(Arc::clone(arn)));
         } else {
-            let due = task.next_due(&self.config);
+            let due = task.next_due(now);
             if due != task.timer {
                 self.timers.remove(&(task.timer, Arc::clone(arn)));
                 if due != u64::MAX {

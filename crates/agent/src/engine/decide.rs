@@ -54,22 +54,20 @@ impl TaskRun {
         }
     }
 
-    /// When there will be something to do though nothing happens.
-    pub(super) fn next_due(&self, _config: &EngineConfig) -> u64 {
-        let mut due = u64::MAX;
-        if self.setup_not_before > 0 && matches!(self.setup, Setup::Todo | Setup::Done) {
-            due = due.min(self.setup_not_before);
-        }
-        for (spec, container) in self.task.containers.iter().zip(&self.containers) {
-            if container.not_before > 0 {
-                due = due.min(container.not_before);
-            }
-            if let Some(at) = start_deadline(spec, container) {
-                due = due.min(at);
-            }
-        }
-        due.min(self.flush_at.unwrap_or(u64::MAX))
-            .min(self.cleanup_at.unwrap_or(u64::MAX))
+    /// When there will be something to do though nothing happens. Dates that have passed are
+    /// none: what they allow waits for something else, which will bring the next look.
+    pub(super) fn next_due(&self, now: Now) -> u64 {
+        let named = self.task.containers.iter().zip(&self.containers);
+        let of_containers = named.flat_map(|(spec, container)| {
+            let retry = Some(container.not_before);
+            [retry, start_deadline(spec, container)]
+        });
+        let of_task = [Some(self.setup_not_before), self.flush_at, self.cleanup_at];
+        let dates = of_task.into_iter().chain(of_containers).flatten();
+        dates
+            .filter(|at| *at > now.mono)
+            .min()
+            .unwrap_or(u64::MAX)
     }
 
     /// Something that changes with every step forward.
@@ -231,17 +229,14 @@ impl TaskRun {
         if !self.wanted {
             return;
         }
-        let up = self
-            .containers
-            .iter()
-            .all(|c| c.known >= Known::Running || c.has_started());
+        let specs = self.task.containers.iter().zip(&self.containers);
+        let essential_stopped = specs.clone().any(|(s, c)| s.essential && c.is_stopped());
+        let up = self.containers.iter().all(|c| c.is_stopped() || c.has_started());
         let some_run = self.containers.iter().any(|c| c.known == Known::Running);
-        if up && some_run && !self.running_seen {
+        if up && some_run && !essential_stopped && !self.running_seen {
             self.running_seen = true;
             self.dirty = true;
         }
-        let specs = self.task.containers.iter().zip(&self.containers);
-        let essential_stopped = specs.clone().any(|(s, c)| s.essential && c.is_stopped());
         let all_stopped = self.containers.iter().all(ContainerRun::is_stopped);
         if essential_stopped || all_stopped {
             // What ran and ended between two looks has been running all the same.
@@ -279,16 +274,9 @@ impl TaskRun {
             now.mono.saturating_add(wait_ms.saturating_sub(ago))
         });
         let told = self.reported == LastStatus::Stopped && !self.reporting;
-        if now.mono < cleanup_at {
-            return;
+        if told && now.mono >= cleanup_at {
+            self.clean_up(now, out);
         }
-        if !told {
-            // Looked at again when the report is through.
-            self.cleanup_at = Some(u64::MAX);
-            return;
-        }
-        self.cleanup_at = Some(u64::MAX);
-        self.clean_up(now, out);
     }
 
     fn clean_up(&mut self, now: Now, out: &mut Vec<Effect>) {
@@ -307,7 +295,6 @@ impl TaskRun {
             }
         }
         if left {
-            self.cleanup_at = Some(now.mono);
             return;
         }
         match self.setup {

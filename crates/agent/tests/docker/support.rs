@@ -17,10 +17,10 @@ use berth_agent_proto::task::{Container, DockerConfig, Task};
 use bollard::Docker;
 
 /// How long anything may take before the test fails: machines of CI are slow.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running daemon; stopped, and its folders removed, when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     folder: tempfile::TempDir,
     process: Option<Child>,
     bridge: u32,
@@ -31,7 +31,7 @@ static DAEMONS: AtomicU32 = AtomicU32::new(0);
 
 impl Daemon {
     /// Starts a daemon with the image `busybox:latest` and nothing else.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let number = DAEMONS.fetch_add(1, Ordering::Relaxed);
         // Tests of several processes run at once.
         let bridge = (std::process::id() * 8 + number) % 4000;
@@ -49,11 +49,11 @@ impl Daemon {
         daemon
     }
 
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         format!("unix://{}", self.path("docker.sock").display())
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -69,12 +69,12 @@ impl Daemon {
         (second, third)
     }
 
-    pub fn task_range(&self) -> String {
+    pub(crate) fn task_range(&self) -> String {
         let (second, third) = self.subnet(1);
         format!("10.{second}.{third}.0/24")
     }
 
-    pub async fn launch(&mut self) {
+    pub(crate) async fn launch(&mut self) {
         let made = Command::new("ip")
             .args(["link", "add", &self.bridge_name(), "type", "bridge"])
             .output()
@@ -120,7 +120,7 @@ impl Daemon {
     }
 
     /// Stops the daemon as a package update does.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let Some(mut process) = self.process.take() else {
             return;
         };
@@ -129,7 +129,7 @@ impl Daemon {
         let _ = process.wait();
     }
 
-    pub fn client(&self) -> Result<Docker, bollard::errors::Error> {
+    pub(crate) fn client(&self) -> Result<Docker, bollard::errors::Error> {
         Docker::connect_with_unix(&self.host(), 120, bollard::API_DEFAULT_VERSION)
     }
 
@@ -164,7 +164,7 @@ impl Daemon {
     }
 
     /// Runs a command of Docker's client library's elder sister and gives what it printed.
-    pub fn docker(&self, arguments: &[&str]) -> String {
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         let output = Command::new("docker")
             .arg("--host")
             .arg(self.host())
@@ -176,7 +176,7 @@ impl Daemon {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    pub fn settings(&self, logs: Option<Arc<dyn LogsApi>>) -> DockerSettings {
+    pub(crate) fn settings(&self, logs: Option<Arc<dyn LogsApi>>) -> DockerSettings {
         DockerSettings {
             host: self.host(),
             data_dir: self.path("agent"),
@@ -190,11 +190,11 @@ impl Daemon {
         }
     }
 
-    pub async fn runtime(&self) -> DockerRuntime {
+    pub(crate) async fn runtime(&self) -> DockerRuntime {
         self.runtime_with(self.settings(None)).await
     }
 
-    pub async fn runtime_with(&self, settings: DockerSettings) -> DockerRuntime {
+    pub(crate) async fn runtime_with(&self, settings: DockerSettings) -> DockerRuntime {
         DockerRuntime::connect(settings)
             .await
             .expect("docker answers")
@@ -225,13 +225,13 @@ impl Drop for Daemon {
     }
 }
 
-pub fn instance() -> Arc<str> {
+pub(crate) fn instance() -> Arc<str> {
     "arn:aws:ecs:us-east-1:000000000000:container-instance/default/0123456789abcdef0123456789abcdef"
         .into()
 }
 
 /// A container that runs a line of shell.
-pub fn shell(name: &str, line: &str) -> Container {
+pub(crate) fn shell(name: &str, line: &str) -> Container {
     Container {
         name: name.to_owned(),
         image: "busybox:latest".to_owned(),
@@ -241,7 +241,7 @@ pub fn shell(name: &str, line: &str) -> Container {
     }
 }
 
-pub fn with_host(mut container: Container, host_config: &serde_json::Value) -> Container {
+pub(crate) fn with_host(mut container: Container, host_config: &serde_json::Value) -> Container {
     let docker = container
         .docker_config
         .get_or_insert_with(DockerConfig::default);
@@ -249,7 +249,7 @@ pub fn with_host(mut container: Container, host_config: &serde_json::Value) -> C
     container
 }
 
-pub fn with_config(mut container: Container, config: &serde_json::Value) -> Container {
+pub(crate) fn with_config(mut container: Container, config: &serde_json::Value) -> Container {
     let docker = container
         .docker_config
         .get_or_insert_with(DockerConfig::default);
@@ -257,7 +257,7 @@ pub fn with_config(mut container: Container, config: &serde_json::Value) -> Cont
     container
 }
 
-pub fn task(id: &str, containers: Vec<Container>) -> Task {
+pub(crate) fn task(id: &str, containers: Vec<Container>) -> Task {
     Task {
         arn: format!("arn:aws:ecs:us-east-1:000000000000:task/default/{id}"),
         desired_status: "RUNNING".to_owned(),
@@ -270,15 +270,15 @@ pub fn task(id: &str, containers: Vec<Container>) -> Task {
 }
 
 /// A task's containers as the engine would bring them up, one after the other.
-pub struct Running {
-    pub runtime: DockerRuntime,
-    pub task: Arc<Task>,
-    pub network: Option<TaskNetwork>,
-    pub siblings: BTreeMap<String, RuntimeId>,
+pub(crate) struct Running {
+    pub(crate) runtime: DockerRuntime,
+    pub(crate) task: Arc<Task>,
+    pub(crate) network: Option<TaskNetwork>,
+    pub(crate) siblings: BTreeMap<String, RuntimeId>,
 }
 
 impl Running {
-    pub async fn prepare(runtime: &DockerRuntime, task: Task) -> Self {
+    pub(crate) async fn prepare(runtime: &DockerRuntime, task: Task) -> Self {
         let task = Arc::new(task);
         runtime
             .make_volumes(instance(), Arc::clone(&task))
@@ -299,7 +299,7 @@ impl Running {
         }
     }
 
-    pub fn request(&self, container: usize) -> CreateRequest {
+    pub(crate) fn request(&self, container: usize) -> CreateRequest {
         CreateRequest {
             instance: instance(),
             cluster: "default".into(),
@@ -312,7 +312,7 @@ impl Running {
         }
     }
 
-    pub async fn create(&mut self, container: usize) -> RuntimeId {
+    pub(crate) async fn create(&mut self, container: usize) -> RuntimeId {
         let id = self
             .runtime
             .create(self.request(container))
@@ -323,7 +323,7 @@ impl Running {
         id
     }
 
-    pub async fn start_all(runtime: &DockerRuntime, task: Task) -> Self {
+    pub(crate) async fn start_all(runtime: &DockerRuntime, task: Task) -> Self {
         let mut running = Self::prepare(runtime, task).await;
         for container in 0..running.task.containers.len() {
             let id = running.create(container).await;
@@ -332,12 +332,12 @@ impl Running {
         running
     }
 
-    pub fn id(&self, name: &str) -> RuntimeId {
+    pub(crate) fn id(&self, name: &str) -> RuntimeId {
         Arc::clone(&self.siblings[name])
     }
 
     /// How the container looks once it has ended.
-    pub async fn ended(&self, name: &str) -> Snapshot {
+    pub(crate) async fn ended(&self, name: &str) -> Snapshot {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let seen = self
@@ -354,7 +354,7 @@ impl Running {
         }
     }
 
-    pub async fn remove(&self) {
+    pub(crate) async fn remove(&self) {
         for id in self.siblings.values() {
             self.runtime.remove(Arc::clone(id)).await.expect("removed");
         }
@@ -367,7 +367,7 @@ impl Running {
 }
 
 /// Runs one container to its end and gives what it wrote.
-pub async fn output_of(daemon: &Daemon, runtime: &DockerRuntime, task: Task, name: &str) -> String {
+pub(crate) async fn output_of(daemon: &Daemon, runtime: &DockerRuntime, task: Task, name: &str) -> String {
     let running = Running::start_all(runtime, task).await;
     running.ended(name).await;
     let output = daemon.docker(&["logs", &running.id(name)]);
@@ -375,7 +375,7 @@ pub async fn output_of(daemon: &Daemon, runtime: &DockerRuntime, task: Task, nam
     output
 }
 
-pub fn pull_request(image: &str, behavior: PullBehavior) -> PullRequest {
+pub(crate) fn pull_request(image: &str, behavior: PullBehavior) -> PullRequest {
     let mut container = shell("app", "true");
     container.image = image.to_owned();
     PullRequest {
@@ -386,7 +386,7 @@ pub fn pull_request(image: &str, behavior: PullBehavior) -> PullRequest {
 }
 
 /// Waits until `condition` holds.
-pub async fn eventually<F, T>(what: &str, mut condition: impl FnMut() -> F) -> T
+pub(crate) async fn eventually<F, T>(what: &str, mut condition: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
@@ -400,7 +400,7 @@ where
     }
 }
 
-pub fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
     std::fs::write(path, text).expect("a file");
 }
