@@ -164,7 +164,8 @@ fn parse_one(cluster: &ClusterKey, given: &ecs::Attribute) -> Result<Wanted, Api
     }
     // The type may be left out beside an ARN, which says it (reference §2.8).
     let typed = given.target_type == Some(ecs::TargetType::ContainerInstance);
-    if !typed && !(is_arn(target) && given.target_type.is_none()) {
+    let told_by_arn = is_arn(target) && given.target_type.is_none();
+    if !typed && !told_by_arn {
         return Err(invalid("targetType must be container-instance"));
     }
     Ok(Wanted {
