@@ -1,5 +1,6 @@
 //! Building the state from what storage kept.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use berth_model::task::{Task, TaskSpec};
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::record::Record;
 use crate::snapshot::State;
-use crate::tx::{load_record, occupant};
+use crate::tx::{index, load_record, occupant, remove_record};
 
 /// A saved record that cannot be used. The server does not start before a person has decided
 /// what becomes of it.
@@ -39,10 +40,14 @@ pub enum BadRecordCause {
     Reference(String),
 }
 
-/// Takes records in, in the order of [`crate::TABLES`], and gives the state.
+/// Takes records in, in the order of [`crate::TABLES`], then any later changes of them, and gives
+/// the state. A standby keeps one up to date, so that it can lead without loading.
 #[derive(Default)]
 pub struct Loader {
     state: State,
+    fleet: Fleet,
+    /// Every record by table and integer key: a removal names no more than these.
+    rows: HashMap<(&'static str, i64), Record>,
     /// The spec of the last task: tasks of one call were saved one after the other, and share
     /// theirs again.
     last_spec: Option<Arc<TaskSpec>>,
@@ -55,7 +60,7 @@ impl Loader {
         Self::default()
     }
 
-    /// Takes one saved record in.
+    /// Takes in one record as it was saved, or its newer form.
     ///
     /// # Errors
     /// [`BadRecord`] when the record cannot be used; the loader is then good for nothing.
@@ -74,22 +79,24 @@ impl Loader {
         let record = self.parse(table, body).map_err(bad)?;
         if let Record::Task(task) = &record {
             self.check_references(task).map_err(bad)?;
-            self.state.count_user(&task.spec.definition, 1);
         }
-        match &record {
-            Record::Instance(instance) => self.state.reindex_instance(None, Some(instance)),
-            Record::Definition(definition) => {
-                self.state.reindex_definition(None, Some(definition));
-            }
-            Record::Cluster(_)
-            | Record::Setting(_)
-            | Record::Family(_)
-            | Record::Task(_)
-            | Record::LogGroup(_)
-            | Record::LogStream(_) => {}
-        }
-        load_record(&mut self.state, row, record);
+        let before = self.rows.insert((record.table(), row), record.clone());
+        load_record(&mut self.state, row, record.clone());
+        index(
+            &mut self.state,
+            &mut self.fleet,
+            before.as_ref(),
+            Some(&record),
+        );
         Ok(())
+    }
+
+    /// Takes in that a record was removed; an unknown one is no error.
+    pub fn removed(&mut self, table: &'static str, row: i64) {
+        if let Some(before) = self.rows.remove(&(table, row)) {
+            remove_record(&mut self.state, &before);
+            index(&mut self.state, &mut self.fleet, Some(&before), None);
+        }
     }
 
     /// The state at `revision`, whose last transaction was at `at`, and its placement index.
@@ -97,8 +104,7 @@ impl Loader {
     pub fn finish(mut self, revision: u64, at: Timestamp) -> (State, Fleet) {
         self.state.revision = revision;
         self.state.at = at;
-        let fleet = fleet_of(&self.state);
-        (self.state, fleet)
+        (self.state, self.fleet)
     }
 
     fn parse(&mut self, table: &str, body: &str) -> Result<Record, BadRecordCause> {

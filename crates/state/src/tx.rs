@@ -331,7 +331,8 @@ fn put_record(state: &mut State, record: &Record) -> (i64, Option<Record>) {
     }
 }
 
-fn remove_record(state: &mut State, record: &Record) -> Option<i64> {
+/// Takes a record out; answers its integer key.
+pub(crate) fn remove_record(state: &mut State, record: &Record) -> Option<i64> {
     match record {
         Record::Cluster(r) => state.clusters.remove(&r.key).map(|row| row.row),
         Record::Setting(r) => state.settings.remove(&setting_key(r)).map(|row| row.row),

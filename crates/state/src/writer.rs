@@ -4,7 +4,8 @@
 //! the callers are answered. No closure runs on unsaved state of an earlier batch. It owns no
 //! task, channel or clock, so that a simulation can stop it between any two steps.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::handle::Failure;
 use crate::ids::Ids;
 use crate::lanes::{Job, Lane, Lanes, Verdict};
 use crate::load::fleet_of;
-use crate::record::{Change, Commit};
+use crate::record::{Change, Commit, Record};
 use crate::snapshot::State;
 use crate::tx::{Changed, Mutation, Tx, undo};
 
@@ -286,32 +287,36 @@ fn answer(flight: Flight, verdict: Verdict) -> Published {
     published
 }
 
-/// The newest form of every record that the log changes, oldest change first.
+/// The newest form of every record that the log changes, in the order in which they were first
+/// changed: what a record refers to was there before it, so whoever follows the commits finds it.
 fn newest_forms(log: &[Mutation]) -> Vec<Change> {
-    let mut seen = HashSet::with_capacity(log.len());
-    let mut changes = Vec::with_capacity(log.len());
-    for mutation in log.iter().rev() {
+    let mut places = HashMap::with_capacity(log.len());
+    let mut newest: Vec<(i64, &Record, bool)> = Vec::with_capacity(log.len());
+    for mutation in log {
         let Mutation::Record { row, before, after } = mutation else {
             continue;
         };
         let Some(record) = after.as_ref().or(before.as_ref()) else {
             continue;
         };
-        if !seen.insert((record.table(), *row)) {
-            continue;
+        let form = (*row, record, after.is_some());
+        match places.entry((record.table(), *row)) {
+            Entry::Vacant(place) => {
+                place.insert(newest.len());
+                newest.push(form);
+            }
+            Entry::Occupied(place) => newest[*place.get()] = form,
         }
-        let body = after.as_ref().map(|record| {
+    }
+    let change = |(row, record, exists): (i64, &Record, bool)| Change {
+        table: record.table(),
+        row,
+        key: record.to_string(),
+        body: exists.then(|| {
             record
                 .body()
                 .expect("records hold nothing that JSON cannot say")
-        });
-        changes.push(Change {
-            table: record.table(),
-            row: *row,
-            key: record.to_string(),
-            body,
-        });
-    }
-    changes.reverse();
-    changes
+        }),
+    };
+    newest.into_iter().map(change).collect()
 }

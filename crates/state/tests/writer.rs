@@ -1,5 +1,8 @@
 //! The writer, stepped by hand: what is saved, what is seen, and what is taken back.
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,6 +53,8 @@ struct Bench {
     handle: Handle,
     wall: Timestamp,
     saved: std::collections::BTreeMap<(&'static str, i64), (String, String)>,
+    /// What a standby has made of the commits so far.
+    standby: Loader,
 }
 
 impl Bench {
@@ -69,6 +74,7 @@ impl Bench {
             handle,
             wall,
             saved: Default::default(),
+            standby: Loader::new(),
         }
     }
 
@@ -83,10 +89,14 @@ impl Bench {
             let at = (change.table, change.row);
             match &change.body {
                 Some(body) => {
+                    self.standby
+                        .record(change.table, change.row, &change.key, body.get())
+                        .unwrap();
                     self.saved
                         .insert(at, (change.key.clone(), body.get().to_owned()));
                 }
                 None => {
+                    self.standby.removed(change.table, change.row);
                     self.saved.remove(&at);
                 }
             }
@@ -443,6 +453,21 @@ fn connections_are_seen_but_never_saved() {
 }
 
 #[test]
+fn a_record_comes_after_what_it_refers_to() {
+    let mut bench = Bench::new();
+    let done = bench.submit(Lane::Api, |tx| {
+        furnish(tx);
+        tx.put_task(task(TaskId::from_bytes([1; 16]), 1, 1));
+        // The newest form of the cluster is younger than the task.
+        tx.put_cluster(cluster());
+        Ok(())
+    });
+    bench.settle(Outcome::Saved);
+    assert_eq!(done.now_or_never(), Some(Ok(())));
+    assert_eq!(bench.standby.finish(1, bench.wall).0.tasks.len(), 1);
+}
+
+#[test]
 fn transaction_time_never_goes_back() {
     let mut bench = furnished();
     let saved = bench.state().at;
@@ -648,6 +673,9 @@ proptest! {
             prop_assert!(job.now_or_never().is_some());
             prop_assert_eq!(seen_of(&bench.state()), seen_of(&bench.reloaded()));
         }
+        let followed = std::mem::take(&mut bench.standby);
+        let (followed, _) = followed.finish(bench.state().revision, bench.state().at);
+        prop_assert_eq!(seen_of(&bench.state()), seen_of(&followed));
         std::panic::set_hook(hook);
     }
 }
