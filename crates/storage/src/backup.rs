@@ -5,10 +5,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::data_dir::sync_dir;
 use crate::error::{BoxError, LoadError, OpenError, StoreError};
-use crate::hand_out::RowSink;
+use crate::hand_out::{Flush, RowSink};
 use crate::postgres::{PostgresSink, PostgresStore};
 use crate::sqlite::{BackupFile, SqliteSink, SqliteStore};
 use crate::store::{Epoch, Kind, Loaded, LoadedRow, Store};
@@ -117,20 +118,20 @@ impl Store {
         }
     }
 
-    async fn begin_filling(&self) -> Result<Sink<'_>, BackupError> {
+    async fn begin_filling(&self) -> Result<Sink, BackupError> {
         let revision = self.load(|_| Ok(())).await?.revision;
         if revision > 0 {
             return Err(BackupError::NotEmpty { revision });
         }
         Ok(match &self.0 {
-            Kind::Sqlite(store) => Sink::Sqlite(store, store.sink().await?),
-            Kind::Postgres(store) => Sink::Postgres(store, store.sink().await?),
+            Kind::Sqlite(store) => Sink::Sqlite(store.clone(), store.sink().await?),
+            Kind::Postgres(store) => Sink::Postgres(store.clone(), store.sink().await?),
         })
     }
 
     async fn finish_filling(
         &self,
-        sink: Sink<'_>,
+        sink: Sink,
         loaded: &Loaded,
         epoch: Epoch,
     ) -> Result<(), StoreError> {
@@ -157,12 +158,12 @@ pub async fn restore(file: &Path, target: &Store) -> Result<Loaded, BackupError>
 }
 
 /// Rows on their way into a store.
-enum Sink<'a> {
-    Sqlite(&'a SqliteStore, SqliteSink),
-    Postgres(&'a PostgresStore, PostgresSink),
+enum Sink {
+    Sqlite(Arc<SqliteStore>, SqliteSink),
+    Postgres(Arc<PostgresStore>, PostgresSink),
 }
 
-impl RowSink for Sink<'_> {
+impl RowSink for Sink {
     fn row(&mut self, row: LoadedRow<'_>) -> Result<(), BoxError> {
         match self {
             Self::Sqlite(_, sink) => sink.row(row),
@@ -170,10 +171,10 @@ impl RowSink for Sink<'_> {
         }
     }
 
-    async fn flush(&mut self) -> Result<(), BoxError> {
+    fn flush(&mut self) -> Flush<'_> {
         match self {
-            Self::Sqlite(_, sink) => sink.flush().await,
-            Self::Postgres(_, sink) => sink.flush().await,
+            Self::Sqlite(_, sink) => sink.flush(),
+            Self::Postgres(_, sink) => sink.flush(),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Handing loaded records to whoever asked for them.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 
 use crate::error::{BoxError, LoadError, StoreError};
 use crate::overlay::Newest;
 use crate::store::LoadedRow;
+
+/// The wait for a sink to take what it was given.
+pub(crate) type Flush<'a> = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + 'a>>;
 
 /// Where loading puts the records.
 pub(crate) trait RowSink: Send {
@@ -12,7 +16,7 @@ pub(crate) trait RowSink: Send {
 
     /// Called every [`ROWS_PER_FLUSH`] rows and at the end, for sinks that must wait for
     /// something.
-    fn flush(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send;
+    fn flush(&mut self) -> Flush<'_>;
 }
 
 /// How many rows a sink may have to keep before it gets a chance to wait.
@@ -29,8 +33,8 @@ where
         (self.0)(row)
     }
 
-    async fn flush(&mut self) -> Result<(), BoxError> {
-        Ok(())
+    fn flush(&mut self) -> Flush<'_> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

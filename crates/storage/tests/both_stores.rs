@@ -439,6 +439,26 @@ async fn the_folders_loop_folds_and_ends_when_told(place: Place) {
         .unwrap();
 }
 
+/// Every future can be spawned; this need not run, only compile.
+#[allow(dead_code, reason = "the compiler's proof is all that is wanted")]
+fn futures_are_send(store: &Store, place: &Place) {
+    fn send(_: impl Send) {}
+    let commit = commit(1, vec![]);
+    send(Store::open(&place.location, &TABLES));
+    send(store.load(|_| Ok(())));
+    send(store.lead());
+    send(store.acquire_lease("", std::time::Duration::ZERO));
+    send(store.commit(&commit));
+    send(store.resolve_unknown(1));
+    send(store.fold_once());
+    send(store.tail(1));
+    send(store.set_aside("", ""));
+    send(store.backup(std::path::Path::new("")));
+    send(store.move_to(store));
+    send(berth_storage::restore(std::path::Path::new(""), store));
+    send(store.close());
+}
+
 #[test]
 fn errors_name_what_failed_and_keep_the_cause() {
     let cause = StoreError::Unavailable {

@@ -4,7 +4,7 @@ use sqlx::Transaction;
 
 use super::PostgresStore;
 use crate::error::{BoxError, StoreError, unavailable};
-use crate::hand_out::{RowSink, Waiting};
+use crate::hand_out::{Flush, RowSink, Waiting};
 use crate::store::{Epoch, Loaded, LoadedRow};
 
 /// Rows on their way into the tables, in one transaction.
@@ -20,24 +20,26 @@ impl RowSink for PostgresSink {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), BoxError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        for (table, rows) in waiting.by_table() {
-            let numbers: Vec<i64> = rows.iter().map(|(row, _, _)| *row).collect();
-            let keys: Vec<&str> = rows.iter().map(|(_, key, _)| *key).collect();
-            let bodies: Vec<&str> = rows.iter().map(|(_, _, body)| *body).collect();
-            let insert = format!(
-                "INSERT INTO {table} (row, key, body) SELECT row, key, body::jsonb \
-                 FROM UNNEST($1::bigint[], $2::text[], $3::text[]) AS r (row, key, body)"
-            );
-            sqlx::query(&insert)
-                .bind(numbers)
-                .bind(keys)
-                .bind(bodies)
-                .execute(&mut *self.tx)
-                .await?;
-        }
-        Ok(())
+    fn flush(&mut self) -> Flush<'_> {
+        Box::pin(async {
+            let waiting = std::mem::take(&mut self.waiting);
+            for (table, rows) in waiting.by_table() {
+                let numbers: Vec<i64> = rows.iter().map(|(row, _, _)| *row).collect();
+                let keys: Vec<&str> = rows.iter().map(|(_, key, _)| *key).collect();
+                let bodies: Vec<&str> = rows.iter().map(|(_, _, body)| *body).collect();
+                let insert = format!(
+                    "INSERT INTO {table} (row, key, body) SELECT row, key, body::jsonb \
+                     FROM UNNEST($1::bigint[], $2::text[], $3::text[]) AS r (row, key, body)"
+                );
+                sqlx::query(&insert)
+                    .bind(numbers)
+                    .bind(keys)
+                    .bind(bodies)
+                    .execute(&mut *self.tx)
+                    .await?;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Executor, PgConnection, PgPool};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -128,7 +128,7 @@ impl PostgresStore {
                 .bind(BERTH_VERSION)
                 .execute(&mut *tx)
                 .await?;
-            sqlx::raw_sql(migration.sql).execute(&mut *tx).await?;
+            (&mut *tx).execute(migration.sql).await?;
             tx.commit().await?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use super::fold::{folded, put_rows};
 use super::{JOURNAL_DB, MigrateError, STATE_DB, SqliteStore, connect, fault, migrate};
 use crate::error::{BoxError, LoadError, OpenError, StoreError, damaged, unavailable};
-use crate::hand_out::{HandOut, RowSink, Waiting};
+use crate::hand_out::{Flush, HandOut, RowSink, Waiting};
 use crate::migration::SQLITE_STATE;
 use crate::store::{Epoch, Loaded, LoadedRow};
 
@@ -51,12 +51,14 @@ impl RowSink for SqliteSink {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), BoxError> {
-        let waiting = std::mem::take(&mut self.waiting);
-        for (table, rows) in waiting.by_table() {
-            put_rows(&mut self.connection, table, &rows).await?;
-        }
-        Ok(())
+    fn flush(&mut self) -> Flush<'_> {
+        Box::pin(async {
+            let waiting = std::mem::take(&mut self.waiting);
+            for (table, rows) in waiting.by_table() {
+                put_rows(&mut self.connection, table, &rows).await?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -117,7 +119,11 @@ pub(crate) struct BackupFile(SqliteConnection);
 impl BackupFile {
     /// Makes a file, to be filled.
     pub(crate) async fn create(path: &Path) -> Result<SqliteSink, OpenError> {
-        let mut connection = Self::connect(path, true).await?;
+        create_private(path).map_err(|error| OpenError::Unavailable {
+            doing: "make the backup file",
+            source: error.into(),
+        })?;
+        let mut connection = Self::connect(path).await?;
         migrate(&mut connection, SQLITE_STATE)
             .await
             .map_err(|error| on_migrate(path, error))?;
@@ -147,7 +153,7 @@ impl BackupFile {
 
     /// Opens a complete file.
     pub(crate) async fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut connection = Self::connect(path, false).await?;
+        let mut connection = Self::connect(path).await?;
         // Brings an older Berth's backup up to date, and refuses a newer one's.
         migrate(&mut connection, SQLITE_STATE)
             .await
@@ -155,10 +161,9 @@ impl BackupFile {
         Ok(Self(connection))
     }
 
-    async fn connect(path: &Path, create: bool) -> Result<SqliteConnection, OpenError> {
+    async fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
         SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(create)
             // One file, with nothing beside it.
             .journal_mode(SqliteJournalMode::Delete)
             .synchronous(SqliteSynchronous::Full)
@@ -199,6 +204,15 @@ impl BackupFile {
         };
         Ok((loaded, Epoch(epoch.cast_unsigned())))
     }
+}
+
+/// Makes an empty file that only its owner can read: task definitions may hold secrets.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn on_migrate(path: &Path, error: MigrateError) -> OpenError {

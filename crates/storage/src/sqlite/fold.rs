@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
 use sqlx::{Connection, Row, SqliteTransaction};
 
+use super::load::changes_of;
 use super::{JOURNAL_DB, STATE_DB, SqliteStore, close, connect};
 use crate::error::{LoadError, OpenError, StoreError, damaged, unavailable};
 use crate::folder::{FOLD_BYTES_MAX, FOLD_COMMITS_MAX, Folded};
@@ -92,8 +93,8 @@ impl Folder {
         .fetch(&mut self.journal);
         let (mut count, mut bytes) = (0, 0);
         while let Some(row) = rows.try_next().await.map_err(&failed)? {
-            let changes: &str = row.try_get(2).map_err(&failed)?;
-            overlay.push(row.get::<i64, _>(0).cast_unsigned(), row.get(1), changes)?;
+            let changes = changes_of(&row, 2).map_err(&failed)?;
+            overlay.push(row.get::<i64, _>(0).cast_unsigned(), row.get(1), &changes)?;
             count += 1;
             bytes += changes.len();
             if bytes >= FOLD_BYTES_MAX {

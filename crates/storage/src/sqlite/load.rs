@@ -1,8 +1,10 @@
 //! Loading: the tables, and the journal after them laid over.
 
+use std::borrow::Cow;
+
 use berth_model::time::Timestamp;
 use futures_util::TryStreamExt;
-use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnection, SqliteRow, SqliteSynchronous};
 use sqlx::{Connection, Row};
 
 use super::{JOURNAL_DB, STATE_DB, SqliteStore, close, connect, fold, lease_revision};
@@ -46,8 +48,8 @@ impl SqliteStore {
         .await
         .map_err(&failed)?;
         for row in rows {
-            let changes: &str = row.try_get(3).map_err(&failed)?;
-            collected.push((row.get(0), row.get(1), row.get(2)), changes, self.tables)?;
+            let changes = changes_of(&row, 3).map_err(&failed)?;
+            collected.push((row.get(0), row.get(1), row.get(2)), &changes, self.tables)?;
         }
         collected.finish(committed)
     }
@@ -106,9 +108,14 @@ async fn read_journal(
     .fetch(journal);
     while let Some(row) = rows.try_next().await.map_err(&failed)? {
         let revision: i64 = row.get(0);
-        // Text that is not UTF-8 is no JSON either.
-        let changes = String::from_utf8_lossy(row.try_get_unchecked(2).map_err(&failed)?);
+        let changes = changes_of(&row, 2).map_err(&failed)?;
         overlay.push(revision.cast_unsigned(), row.get(1), &changes)?;
     }
     Ok(())
+}
+
+/// The text of a journal row's changes. Where it is not UTF-8, it is not JSON either, and the
+/// parser will say so.
+pub(super) fn changes_of(row: &SqliteRow, column: usize) -> Result<Cow<'_, str>, sqlx::Error> {
+    Ok(String::from_utf8_lossy(row.try_get_unchecked(column)?))
 }

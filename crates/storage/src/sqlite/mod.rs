@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tokio::sync::Mutex;
 
 pub(crate) use self::bulk::{BackupFile, SqliteSink};
@@ -236,7 +236,7 @@ async fn migrate(
         .await?;
     for migration in still_to_run(known, newest).map_err(MigrateError::Open)? {
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(migration.sql).execute(&mut *tx).await?;
+        (&mut *tx).execute(migration.sql).await?;
         sqlx::query(NOTE_VERSION)
             .bind(i64::from(migration.version))
             .bind(BERTH_VERSION)

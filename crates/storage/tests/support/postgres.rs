@@ -1,6 +1,5 @@
 //! A private Postgres server for tests, gone when the test process is.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -18,32 +17,39 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Stops the server and removes its files when standard input ends, as it does when the test
-/// process dies in whatever way.
+/// Stops the server when standard input ends, as it does when the test process dies in whatever
+/// way. A server that is shared is never restarted, and its files go with it.
 const UNTIL_STDIN_ENDS: &str = r#"
 dir=$1; shift
 "$@" >"$dir/log" 2>&1 &
 server=$!
 read -r _
-kill -INT $server
+kill -INT $server 2>/dev/null
 wait $server
-rm -rf "$dir"
 "#;
+
+const REMOVE_FILES: &str = "rm -rf \"$dir\"\n";
 
 /// A running server. One is shared by most tests, each in a schema of its own.
 pub struct Cluster {
     dir: PathBuf,
+    shared: bool,
     process: Option<(Child, ChildStdin)>,
 }
 
-static SHARED: LazyLock<Cluster> = LazyLock::new(Cluster::start);
+static SHARED: LazyLock<Cluster> = LazyLock::new(|| Cluster::make(true));
 
 impl Cluster {
     pub fn shared() -> &'static Cluster {
         &SHARED
     }
 
+    /// A server for one test, which may kill it.
     pub fn start() -> Cluster {
+        Self::make(false)
+    }
+
+    fn make(shared: bool) -> Cluster {
         let made = output(as_postgres("mktemp").args(["-d", "/tmp/berth-postgres-XXXXXX"]));
         let dir = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
         output(
@@ -57,7 +63,11 @@ impl Cluster {
                 .arg("--pgdata")
                 .arg(dir.join("data")),
         );
-        let mut cluster = Cluster { dir, process: None };
+        let mut cluster = Cluster {
+            dir,
+            shared,
+            process: None,
+        };
         cluster.run();
         cluster
     }
@@ -65,7 +75,11 @@ impl Cluster {
     /// Starts the server over the files that are there.
     pub fn run(&mut self) {
         let mut command = as_postgres("sh");
-        command.args(["-c", &UNTIL_STDIN_ENDS.replace("rm -rf \"$dir\"", "")]);
+        let script = format!(
+            "{UNTIL_STDIN_ENDS}{}",
+            if self.shared { REMOVE_FILES } else { "" }
+        );
+        command.args(["-c", &script]);
         command.args(["sh".as_ref(), self.dir.as_os_str()]);
         command
             .arg(program("postgres"))
@@ -89,25 +103,30 @@ impl Cluster {
                 .success()
         };
         while !ready() {
-            assert!(
-                Instant::now() < deadline,
-                "Postgres did not start: {}",
-                self.log()
-            );
+            assert!(now() < deadline, "Postgres did not start: {}", self.log());
         }
     }
 
-    /// Kills the server at once, as a power cut would.
+    /// Kills all of the server's processes at once, as a power cut would.
     pub fn kill(&mut self) {
         let pid_file = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
-        let pid = pid_file.lines().next().unwrap();
-        output(Command::new("kill").args(["-9", pid]));
-        let (mut child, mut stdin) = self.process.take().unwrap();
-        // The shell may be gone already.
-        let _ = stdin.write_all(b"\n");
+        let postmaster = pid_file.lines().next().unwrap().to_owned();
+        let children = output(Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]));
+        let children = String::from_utf8(children.stdout).unwrap();
+        let mut pids = vec![postmaster];
+        pids.extend(children.split_whitespace().map(ToOwned::to_owned));
+        // A child may have ended by itself in the meantime.
+        let _ = Command::new("kill").arg("-9").args(&pids).output();
+        let deadline = now() + START_DEADLINE;
+        while pids.iter().any(|pid| is_alive(pid)) {
+            assert!(
+                now() < deadline,
+                "Postgres' processes {pids:?} outlive kill -9"
+            );
+        }
+        let (mut child, stdin) = self.process.take().unwrap();
+        drop(stdin);
         child.wait().unwrap();
-        // Backends notice the postmaster's death by themselves, and the next one refuses to
-        // start before they are gone.
     }
 
     pub fn url(&self) -> String {
@@ -152,6 +171,20 @@ impl Drop for Cluster {
         }
         let _ = std::fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Whether a process runs. One that only waits for its parent to take note does not.
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+    // The state follows the program's name, which is in parentheses.
+    stat.is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .trim_start()
+            .starts_with('Z')
+    })
 }
 
 /// A program of the newest Postgres that Debian's packages installed, or of the one in PATH.
