@@ -15,14 +15,11 @@ use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::{ClusterKey, ClusterName, DefinitionKey, Scope};
 use berth_state::State;
 
+use crate::ecs::fault::invalid;
 use crate::error::ApiError;
 
 /// The cluster of a request that names none.
 const DEFAULT_CLUSTER: &str = "default";
-
-fn invalid(message: impl Into<String>) -> ApiError {
-    ApiError::client(Fault::InvalidParameter, message)
-}
 
 /// The cluster that a request's `cluster` names; absent and empty mean `default`.
 ///

@@ -3,13 +3,14 @@
 //! A setting is looked up in three steps: what was put for the principal itself, what was put for
 //! the account (kept under the account root's ARN), and what the service does by default.
 
-use berth_api::ecs::{self, Fault};
+use berth_api::ecs;
 use berth_model::name::Scope;
 use berth_model::setting::AccountSetting;
 use berth_model::text::Text;
 use berth_state::State;
 
 use crate::call::Call;
+use crate::ecs::fault::invalid;
 use crate::ecs::paging::{Page, SHORT_PAGE_MAX};
 use crate::error::ApiError;
 
@@ -87,10 +88,6 @@ const fn long_arn(name: &'static str) -> Known {
         default: "enabled",
         rule: Rule::StaysEnabled,
     }
-}
-
-fn invalid(text: impl Into<String>) -> ApiError {
-    ApiError::client(Fault::InvalidParameter, text)
 }
 
 fn known(name: Option<&ecs::SettingName>) -> Result<&'static Known, ApiError> {

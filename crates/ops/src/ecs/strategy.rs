@@ -1,9 +1,10 @@
 //! Capacity-provider strategies as requests give them (reference §8, §2.4).
 
-use berth_api::ecs::{self, Fault};
+use berth_api::ecs;
 use berth_model::cluster::StrategyItem;
 use berth_model::text::Text;
 
+use crate::ecs::fault::invalid;
 use crate::error::ApiError;
 
 /// The most providers of a cluster, and the most items of a strategy.
@@ -12,10 +13,6 @@ pub(crate) const PROVIDERS_MAX: usize = 20;
 const WEIGHT_MAX: u32 = 1000;
 /// The greatest base.
 const BASE_MAX: u32 = 100_000;
-
-fn invalid(text: impl Into<String>) -> ApiError {
-    ApiError::client(Fault::InvalidParameter, text)
-}
 
 /// A strategy, checked but for whether its providers belong to the cluster; absent numbers are 0.
 ///

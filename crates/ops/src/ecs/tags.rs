@@ -16,6 +16,7 @@ use berth_model::text::Text;
 use berth_state::{State, Tx};
 
 use crate::call::Call;
+use crate::ecs::fault::invalid;
 use crate::ecs::names::own_arn;
 use crate::error::ApiError;
 
@@ -133,10 +134,6 @@ const KINDS: [&str; 9] = [
     "daemon",
     "daemon-task-definition",
 ];
-
-fn invalid(text: impl Into<String>) -> ApiError {
-    ApiError::client(Fault::InvalidParameter, text)
-}
 
 impl Target {
     /// The resource that an ARN names; `None` when nothing of that name can exist.

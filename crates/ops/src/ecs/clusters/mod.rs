@@ -21,6 +21,7 @@ use berth_model::text::Text;
 use berth_state::Tx;
 
 use crate::call::Call;
+use crate::ecs::fault::invalid;
 use crate::ecs::names::{cluster_key, cluster_name, known_cluster};
 use crate::ecs::paging::{PAGE_MAX, Page};
 use crate::ecs::settings;
@@ -32,10 +33,6 @@ pub(crate) use providers::{describe_capacity_providers, put_cluster_capacity_pro
 
 /// The most clusters that one DescribeClusters may name.
 const DESCRIBED_MAX: usize = 100;
-
-fn invalid(text: impl Into<String>) -> ApiError {
-    ApiError::client(Fault::InvalidParameter, text)
-}
 
 /// What a CreateCluster asks for; `None` where it says nothing.
 #[derive(Clone)]

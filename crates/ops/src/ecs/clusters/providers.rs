@@ -9,8 +9,9 @@ use berth_model::task::{Desired, LastStatus, Task};
 use berth_model::text::Text;
 use berth_state::{State, TaskFilter};
 
-use super::{change, invalid, is_arn, named_cluster};
+use super::{change, is_arn, named_cluster};
 use crate::call::Call;
+use crate::ecs::fault::invalid;
 use crate::ecs::names::{active_cluster, cluster_key, known_cluster, own_arn};
 use crate::ecs::paging::{Page, SHORT_PAGE_MAX};
 use crate::ecs::strategy::{self, PROVIDERS_MAX};

@@ -3,7 +3,7 @@
 use berth_api::ecs;
 use berth_model::text::Text;
 
-use super::invalid;
+use crate::ecs::fault::invalid;
 use crate::error::ApiError;
 
 /// The values of the setting `containerInsights`.
