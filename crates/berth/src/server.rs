@@ -159,7 +159,7 @@ fn run_failure(error: RunError) -> Failure {
         RunError::Damaged(_) => Failure::Data(anyhow!(error).context(
             "the data cannot be used; berth doctor --set-aside TABLE/KEY takes a record out",
         )),
-        RunError::Unavailable(_) | RunError::DiskFailed => Failure::Retry(error.into()),
+        RunError::Defect(_) | RunError::DiskFailed => Failure::Retry(error.into()),
     }
 }
 

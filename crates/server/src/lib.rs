@@ -17,6 +17,7 @@ mod loops;
 mod metrics;
 mod payload;
 mod run;
+mod standby;
 mod term;
 mod worlds;
 mod writer;

@@ -47,9 +47,9 @@ pub enum RunError {
     /// The saved state cannot be used; a person has to look.
     #[error("could not load the state")]
     Damaged(#[source] BoxError),
-    /// The database did not answer while the state was being loaded.
-    #[error("could not reach the database")]
-    Unavailable(#[source] BoxError),
+    /// A task of the server ended by a defect.
+    #[error("the server failed by a defect")]
+    Defect(#[source] BoxError),
     /// The disk failed to keep a commit: what it holds must be read anew, by a new process.
     #[error("the disk failed to keep a commit")]
     DiskFailed,
@@ -155,7 +155,7 @@ impl Running {
     pub async fn wait(self) -> Result<(), RunError> {
         let ended = match self.terms.await {
             Ok(ended) => ended,
-            Err(defect) => Err(RunError::Unavailable(Box::new(defect))),
+            Err(defect) => Err(RunError::Defect(defect.into())),
         };
         self.stop.cancel();
         if let Err(error) = self.listening.await {

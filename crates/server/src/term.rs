@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_ops::{Context, DefinitionCache, Limits, PageTokens};
-use berth_state::{Handle, Ids, Loader, Writer};
-use berth_storage::{
-    BoxError, Epoch, LoadError, LoadedRow, LogStore, Store, StoreError, run_folder,
-};
+use berth_state::{Handle, Ids, Writer};
+use berth_storage::{Epoch, LogStore, Store, run_folder};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,12 +17,15 @@ use crate::gateway::Gateway;
 use crate::logs::Logs;
 use crate::loops;
 use crate::run::RunError;
+use crate::standby::{Warm, catch_up};
 use crate::writer::{Ended, WriterInbox, WriterTask};
 
 /// How long a lease lasts without being renewed.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(10);
-/// How often a standby asks for the lease, and a leader renews it: three times within a lease.
+/// How often a leader renews its lease: three times while it lasts.
 pub(crate) const LEASE_EVERY: Duration = Duration::from_secs(3);
+/// How often a standby asks for the lease and reads on in the journal.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Leads term after term, until `stop`.
 pub(crate) async fn run(
@@ -65,13 +66,17 @@ struct Ground {
 impl Ground {
     async fn terms(&self) -> Result<(), RunError> {
         loop {
-            let (epoch, asked_at) = tokio::select! {
+            let (warm, epoch, asked_at) = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
-                lease = wait_for_lease(&self.config, &self.store, &self.front) => lease,
+                lease = self.wait_for_lease() => lease?,
             };
-            let Some(writer) = load(&self.store, &self.front).await? else {
-                continue;
-            };
+            let Warm {
+                loader,
+                revision,
+                at,
+            } = warm;
+            let (state, fleet) = loader.finish(revision, at);
+            let writer = Writer::new(state, fleet, Ids::from_seed(clock::random_bytes()));
             match self.lead(writer, epoch, asked_at).await {
                 Ended::Cancelled if self.stop.is_cancelled() => return Ok(()),
                 Ended::Cancelled | Ended::Deposed => {
@@ -80,6 +85,40 @@ impl Ground {
                 Ended::Fatal => return Err(RunError::DiskFailed),
             }
         }
+    }
+
+    /// Waits until this server leads, keeping up with the one that does. Answers the state to
+    /// lead on from, the epoch, and when, in monotonic milliseconds, the lease was asked for.
+    async fn wait_for_lease(&self) -> Result<(Warm, Epoch, u64), RunError> {
+        let mut warm = None;
+        loop {
+            let asked_at = clock::monotonic_ms();
+            match self
+                .store
+                .acquire_lease(&self.config.holder, LEASE_TTL)
+                .await
+            {
+                Ok(Some(epoch)) => {
+                    // Nobody else can commit any more, so this is the last word.
+                    if let Some(warm) = catch_up(&self.store, warm.take()).await? {
+                        return Ok((warm, epoch, asked_at));
+                    }
+                }
+                Ok(None) => {
+                    self.wait_because("another server leads");
+                    warm = catch_up(&self.store, warm.take()).await?;
+                }
+                Err(error) => {
+                    tracing::warn!(?error, "the lease cannot be asked for");
+                    self.wait_because("the database cannot be reached");
+                }
+            }
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+
+    fn wait_because(&self, why: &'static str) {
+        self.front.phase.store(Arc::new(Phase::Waiting(why)));
     }
 
     /// Leads until it is told to stop, or no longer leads.
@@ -168,75 +207,6 @@ impl Ground {
             Ended::Fatal
         })
     }
-}
-
-/// Waits until this server leads; answers its epoch and when, in monotonic milliseconds, the
-/// lease was asked for.
-async fn wait_for_lease(config: &Config, store: &Store, front: &Front) -> (Epoch, u64) {
-    loop {
-        let asked_at = clock::monotonic_ms();
-        match store.acquire_lease(&config.holder, LEASE_TTL).await {
-            Ok(Some(epoch)) => return (epoch, asked_at),
-            Ok(None) => front
-                .phase
-                .store(Arc::new(Phase::Waiting("another server leads"))),
-            Err(error) => {
-                tracing::warn!(?error, "the lease cannot be asked for");
-                front
-                    .phase
-                    .store(Arc::new(Phase::Waiting("the database cannot be reached")));
-            }
-        }
-        tokio::time::sleep(LEASE_EVERY).await;
-    }
-}
-
-/// Loads the state. `None` when the database went away meanwhile.
-async fn load(store: &Store, front: &Front) -> Result<Option<Writer>, RunError> {
-    front
-        .phase
-        .store(Arc::new(Phase::Waiting("the state is being loaded")));
-    let begun = clock::monotonic_ms();
-    let runtime = tokio::runtime::Handle::current();
-    let reading = store.clone();
-    // Parsing takes whole seconds of a large state, so it does not hold up the other tasks.
-    let loading = tokio::task::spawn_blocking(move || {
-        let mut loader = Loader::new();
-        let loaded = runtime.block_on(reading.load(|row| take(&mut loader, row)));
-        (loaded, loader)
-    });
-    let (loaded, loader) = loading
-        .await
-        .map_err(|defect| RunError::Damaged(defect.into()))?;
-    let loaded = match loaded {
-        Ok(loaded) => loaded,
-        Err(error @ LoadError::CorruptRow { .. }) => return Err(RunError::Damaged(error.into())),
-        Err(LoadError::Store(error @ StoreError::Damaged { .. })) => {
-            return Err(RunError::Damaged(error.into()));
-        }
-        Err(LoadError::Store(error @ (StoreError::Unavailable { .. } | StoreError::Deposed))) => {
-            tracing::warn!(?error, "the state could not be loaded; trying again");
-            return Ok(None);
-        }
-    };
-    let (state, fleet) = loader.finish(loaded.revision, loaded.at);
-    let ms = clock::monotonic_ms() - begun;
-    tracing::info!(
-        revision = loaded.revision,
-        rows = loaded.rows,
-        ms,
-        "state loaded"
-    );
-    Ok(Some(Writer::new(
-        state,
-        fleet,
-        Ids::from_seed(clock::random_bytes()),
-    )))
-}
-
-fn take(loader: &mut Loader, row: LoadedRow<'_>) -> Result<(), BoxError> {
-    let taken = loader.record(row.table, row.row, row.key, row.body);
-    taken.map_err(|bad| Box::new(bad.cause) as BoxError)
 }
 
 /// Runs the writer on a thread of its own: its closures are short, but never yield.
