@@ -195,10 +195,10 @@ impl Shell {
         let region: Arc<str> = config.region.as_str().into();
         let keys = Arc::clone(&config.keys);
         let ecs = EcsClient::new(shared.api.clone(), keys, region, Arc::clone(&cluster));
-        if let Some(known) = &kept.identity {
-            if known.cluster != config.cluster {
-                return Err(AgentError::OtherCluster(known.cluster.clone()));
-            }
+        if let Some(known) = &kept.identity
+            && known.cluster != config.cluster
+        {
+            return Err(AgentError::OtherCluster(known.cluster.clone()));
         }
         let facts = facts(&shared).await;
         let known = kept.identity.as_ref().map(|known| &*known.instance);

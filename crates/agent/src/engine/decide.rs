@@ -64,10 +64,7 @@ impl TaskRun {
         });
         let of_task = [Some(self.setup_not_before), self.flush_at, self.cleanup_at];
         let dates = of_task.into_iter().chain(of_containers).flatten();
-        dates
-            .filter(|at| *at > now.mono)
-            .min()
-            .unwrap_or(u64::MAX)
+        dates.filter(|at| *at > now.mono).min().unwrap_or(u64::MAX)
     }
 
     /// Something that changes with every step forward.
@@ -231,7 +228,10 @@ impl TaskRun {
         }
         let specs = self.task.containers.iter().zip(&self.containers);
         let essential_stopped = specs.clone().any(|(s, c)| s.essential && c.is_stopped());
-        let up = self.containers.iter().all(|c| c.is_stopped() || c.has_started());
+        let up = self
+            .containers
+            .iter()
+            .all(|c| c.is_stopped() || c.has_started());
         let some_run = self.containers.iter().any(|c| c.known == Known::Running);
         if up && some_run && !essential_stopped && !self.running_seen {
             self.running_seen = true;
@@ -239,9 +239,6 @@ impl TaskRun {
         }
         let all_stopped = self.containers.iter().all(ContainerRun::is_stopped);
         if essential_stopped || all_stopped {
-            // What ran and ended between two looks has been running all the same.
-            let all_started = self.containers.iter().all(ContainerRun::has_started);
-            self.running_seen |= all_started;
             self.wanted = false;
             if essential_stopped {
                 self.execution_stopped_at.get_or_insert(now.wall);

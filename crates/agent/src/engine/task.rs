@@ -462,6 +462,8 @@ impl TaskRun {
     /// A container has stopped for good, or will be restarted; an essential one takes the task
     /// along.
     fn container_stopped(&mut self, now: Now, index: usize) {
+        // What ran and ended between two looks has been running all the same.
+        self.running_seen |= self.wanted && self.containers.iter().all(ContainerRun::has_started);
         if self.containers[index].is_stopped() && self.task.containers[index].essential {
             self.wanted = false;
             self.execution_stopped_at.get_or_insert(now.wall);

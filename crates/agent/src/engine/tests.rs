@@ -530,6 +530,25 @@ fn what_ran_and_ended_at_once_is_told_in_order_and_serially() {
 }
 
 #[test]
+fn what_ended_before_its_start_was_told_has_run_all_the_same() {
+    let mut bench = Bench::new();
+    bench.accept(task("t", vec![container("a")]));
+    while !matches!(bench.work[0].1, Work::Start(_)) {
+        let (arn, work) = bench.work[0].clone();
+        let outcome = bench.good(&arn, work);
+        bench.done(&arn, work, outcome);
+    }
+    bench.log.clear();
+    let ended = bench.snapshot("t", 0, Status::Exited);
+    bench.done(&"t".into(), Work::Start(0), Outcome::Looked(Some(ended)));
+    bench.settle();
+    bench.check(&expect![[r#"
+        t: report RUNNING [a STOPPED exit 143]
+        t: report STOPPED []
+    "#]]);
+}
+
+#[test]
 fn tasks_wait_for_resources_in_order_and_not_silently() {
     let mut bench = Bench::new();
     let sized = |arn: &str, cpu: i64| {

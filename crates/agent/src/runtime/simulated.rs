@@ -256,10 +256,10 @@ impl World {
     }
 
     fn remove(&mut self, id: &RuntimeId) {
-        if let Some(sim) = self.containers.remove(id) {
-            if let Some(of_instance) = self.by_instance.get_mut(&sim.instance) {
-                of_instance.remove(id);
-            }
+        if let Some(sim) = self.containers.remove(id)
+            && let Some(of_instance) = self.by_instance.get_mut(&sim.instance)
+        {
+            of_instance.remove(id);
         }
     }
 
@@ -288,7 +288,9 @@ impl World {
                 continue;
             };
             let wanted = mapping.host_port.and_then(|p| u16::try_from(p).ok());
-            let host = wanted.filter(|p| *p != 0).unwrap_or_else(|| self.take_port());
+            let host = wanted
+                .filter(|p| *p != 0)
+                .unwrap_or_else(|| self.take_port());
             bindings.push(Binding {
                 bind_ip: "0.0.0.0".to_owned(),
                 protocol: mapping.protocol.clone().unwrap_or_else(|| "tcp".to_owned()),
