@@ -56,7 +56,7 @@ impl Default for Case {
     fn default() -> Self {
         Self {
             bench: Bench::default(),
-            scope: SCOPE.parse().unwrap(),
+            scope: SCOPE.parse().expect("an account and a region"),
             arn: CALLER_ARN.to_owned(),
             last: Value::Null,
             names: Vec::new(),

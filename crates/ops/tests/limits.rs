@@ -69,6 +69,7 @@ fn lists_have_a_hundred_to_a_page_and_describe_takes_a_hundred() {
             .call("CreateCluster", &request)
             .expect("a new cluster");
     }
+    assert_eq!(bench.world.snapshot().clusters.len(), 101);
     let page = bench.call("ListClusters", "{}").expect("a page");
     assert_eq!(page["clusterArns"].as_array().map(Vec::len), Some(100));
     let request = json!({"nextToken": page["nextToken"]}).to_string();
