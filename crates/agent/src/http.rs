@@ -320,25 +320,54 @@ impl ApiClient {
         operation: &str,
         body: Vec<u8>,
     ) -> Result<Value, CallError> {
-        let call = self.exchange(signer, operation, body);
-        match tokio::time::timeout(CALL_TIMEOUT, call).await {
-            Ok(result) => result,
-            Err(_) => Err(CallError::Failed("timed out".to_owned())),
+        let target = format!("{TARGET_PREFIX}.{operation}");
+        let (status, body) = self.exchange(signer, &target, body).await?;
+        read_answer(status, &body)
+    }
+
+    /// Calls an operation of another service by its whole `X-Amz-Target`. Some answer with an
+    /// empty body, which is given as an empty object.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn call_target(
+        &self,
+        signer: &Signer,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<Value, CallError> {
+        let (status, body) = self.exchange(signer, target, body).await?;
+        if status.is_success() && body.is_empty() {
+            return Ok(Value::Object(serde_json::Map::new()));
         }
+        read_answer(status, &body)
     }
 
     async fn exchange(
         &self,
         signer: &Signer,
-        operation: &str,
+        target: &str,
         body: Vec<u8>,
-    ) -> Result<Value, CallError> {
+    ) -> Result<(StatusCode, Bytes), CallError> {
+        let exchange = self.exchange_untimed(signer, target, body);
+        match tokio::time::timeout(CALL_TIMEOUT, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(CallError::Failed("timed out".to_owned())),
+        }
+    }
+
+    async fn exchange_untimed(
+        &self,
+        signer: &Signer,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Bytes), CallError> {
         let failed = |error: &dyn std::error::Error| CallError::Failed(chain(error));
         let mut headers = HeaderMap::new();
         headers.insert(HOST, self.host.clone());
         let json = HeaderValue::from_static("application/x-amz-json-1.1");
         headers.insert(CONTENT_TYPE, json);
-        let target = HeaderValue::from_str(&format!("{TARGET_PREFIX}.{operation}"));
+        let target = HeaderValue::from_str(target);
         headers.insert("x-amz-target", target.map_err(|e| failed(&e))?);
         let unsigned = Unsigned {
             method: &Method::POST,
@@ -361,8 +390,8 @@ impl ApiClient {
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
         let body = body.collect().await;
-        let body = body.map_err(|e| CallError::Failed(chain(&*e)))?.to_bytes();
-        read_answer(status, &body)
+        let body = body.map_err(|e| CallError::Failed(chain(&*e)))?;
+        Ok((status, body.to_bytes()))
     }
 }
 

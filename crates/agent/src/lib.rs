@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod http;
 pub mod journal;
 pub mod kept;
+pub mod metadata;
 mod register;
 pub mod runtime;
 mod socket;

@@ -11,10 +11,11 @@
 //! handed out and files of the data folder: when images were used, how far logs were shipped.
 
 mod config;
+mod details;
 mod environment_files;
 mod failure;
 mod holder;
-mod instant;
+pub(crate) mod instant;
 pub mod logs;
 mod look;
 mod names;
@@ -45,6 +46,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use self::config::Findings;
+pub use self::details::Details;
 use self::failure::{
     CONFLICT, CREATE_MAX, LOOK_MAX, NOT_FOUND, REMOVE_MAX, START_MAX, STOP_BEYOND_GRACE, describe,
     status, within,
@@ -206,13 +208,19 @@ impl Inner {
         .await
     }
 
+    /// A container that should be there.
+    async fn look_sure(&self, id: &str) -> Result<ContainerInspectResponse, RuntimeError> {
+        self.look(id).await?.ok_or_else(|| {
+            let detail = format!("no such container: {id}");
+            RuntimeError::new(ErrorKind::CannotInspectContainer, detail)
+        })
+    }
+
     async fn look_after(&self, id: &str) -> Result<Snapshot, RuntimeError> {
-        let seen = self.look(id).await?;
-        seen.as_ref().and_then(look::snapshot).ok_or_else(|| {
-            RuntimeError::new(
-                ErrorKind::CannotInspectContainer,
-                format!("no such container: {id}"),
-            )
+        let seen = self.look_sure(id).await?;
+        look::snapshot(&seen).ok_or_else(|| {
+            let detail = format!("docker shows no id of {id}");
+            RuntimeError::new(ErrorKind::CannotInspectContainer, detail)
         })
     }
 
@@ -248,9 +256,6 @@ impl Inner {
     async fn create(self: &Arc<Self>, request: &CreateRequest) -> Result<RuntimeId, RuntimeError> {
         let container = request.container();
         let name = names::container(&request.instance, &request.task, &container.name);
-        if let Some(there) = self.look(&name).await? {
-            return self.adopt(request, &there);
-        }
         if let Some(secret) = container.secrets.first() {
             return Err(RuntimeError::new(
                 ErrorKind::ResourceInitialization,
@@ -272,27 +277,30 @@ impl Inner {
             published,
         };
         let made = self.create_as(request, &name, &findings).await;
-        if made.is_err() {
+        if !matches!(made, Ok(Some(_))) {
             self.ports
                 .give_back(findings.published.iter().flat_map(Published::taken));
         }
-        made
+        if let Some(id) = made? {
+            return Ok(id);
+        }
+        // It was made before, by an agent that ended or for a caller that went away.
+        self.adopt(request, &self.look_sure(&name).await?)
     }
 
+    /// The new container's id; `None` when its name is taken.
     async fn create_as(
         self: &Arc<Self>,
         request: &CreateRequest,
         name: &str,
         findings: &Findings,
-    ) -> Result<RuntimeId, RuntimeError> {
+    ) -> Result<Option<RuntimeId>, RuntimeError> {
         let body = config::body(request, findings)?;
-        if body
-            .labels
-            .iter()
-            .flatten()
-            .any(|(key, _)| key == config::LABEL_LOGS)
-            && self.settings.logs.is_none()
-        {
+        let labels = body.labels.as_ref();
+        let log_label = labels
+            .and_then(|labels| labels.get(config::LABEL_LOGS))
+            .cloned();
+        if log_label.is_some() && self.settings.logs.is_none() {
             return Err(RuntimeError::new(
                 ErrorKind::CannotCreateContainer,
                 "this agent has nowhere to send the output of the awslogs driver",
@@ -303,12 +311,11 @@ impl Inner {
         let kind = ErrorKind::CannotCreateContainer;
         let work = self.docker.create_container(Some(options), body);
         match tokio::time::timeout(CREATE_MAX, work).await {
-            Ok(Ok(made)) => Ok(made.id.into()),
-            // The request of a caller that went away was carried out after all.
-            Ok(Err(error)) if status(&error) == Some(CONFLICT) => match self.look(name).await? {
-                Some(there) => self.adopt(request, &there),
-                None => Err(describe(kind, &error)),
-            },
+            Ok(Ok(made)) => {
+                self.note_new(&made.id, &log_label.unwrap_or_default());
+                Ok(Some(made.id.into()))
+            }
+            Ok(Err(error)) if status(&error) == Some(CONFLICT) => Ok(None),
             Ok(Err(error)) => Err(describe(kind, &error)),
             Err(_) => Err(failure::timed_out("created", CREATE_MAX)),
         }
@@ -323,7 +330,11 @@ impl Inner {
         let same = look::label(there, Labels::INSTANCE) == &*request.instance
             && look::label(there, Labels::TASK) == request.task.arn;
         match there.id.as_deref().filter(|_| same) {
-            Some(id) => Ok(id.into()),
+            Some(id) => {
+                let published = look::published(there);
+                self.ports.note(published.iter().flat_map(Published::taken));
+                Ok(id.into())
+            }
             None => Err(RuntimeError::new(
                 ErrorKind::CannotCreateContainer,
                 "a container of somebody else has the name",
@@ -333,6 +344,7 @@ impl Inner {
 
     async fn start(self: &Arc<Self>, id: &str) -> Result<Snapshot, RuntimeError> {
         let kind = ErrorKind::CannotStartContainer;
+        self.prepare_shipping(id).await?;
         let work = self.docker.start_container(id, None);
         within(START_MAX, kind, "started", work).await?;
         let seen = self.look(id).await?;
@@ -462,7 +474,9 @@ impl Runtime for DockerRuntime {
     fn remove(&self, id: RuntimeId) -> Answer<'_, ()> {
         Box::pin(async move {
             self.inner.finish_shipping(&id).await;
-            self.inner.remove_container(&id).await
+            self.inner.remove_container(&id).await?;
+            self.inner.forget_shipping(&id);
+            Ok(())
         })
     }
 

@@ -5,7 +5,6 @@
 
 mod definition;
 
-
 mod network;
 
 mod support;

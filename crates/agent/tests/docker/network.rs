@@ -9,7 +9,9 @@ use berth_agent_proto::extra::Awsvpc;
 use berth_agent_proto::task::{PortMapping, Task};
 use serde_json::json;
 
-use crate::support::{Daemon, Running, eventually, instance, output_of, shell, task, with_host};
+use crate::support::{
+    Daemon, Running, TASK_RANGE, eventually, instance, isolated, output_of, shell, task, with_host,
+};
 
 fn mapping(container: i64, host: i64) -> PortMapping {
     PortMapping {
@@ -36,126 +38,203 @@ fn awsvpc(id: &str, containers: Vec<berth_agent_proto::task::Container>) -> Task
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ports_are_published_reported_and_never_given_twice() {
-    let daemon = Daemon::start().await;
-    let runtime = daemon.runtime().await;
-    let serve = "while true; do echo served | nc -l -p 80; done";
-    let free = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
-    let fixed = free.local_addr().expect("bound").port();
-    drop(free);
-    let mut container = shell("app", serve);
-    container.port_mappings = vec![
-        mapping(80, 0),
-        mapping(81, fixed.into()),
-        PortMapping {
-            container_port_range: Some("9000-9002".to_owned()),
-            protocol: Some("udp".to_owned()),
-            ..PortMapping::default()
-        },
-    ];
-    let running = Running::start_all(&runtime, task("ports", vec![container.clone()])).await;
-    let seen = runtime.inspect(running.id("app")).await.expect("inspected").expect("there");
-    let [dynamic, fixed_one, range] = seen.bindings.as_slice() else {
-        panic!("{:?}", seen.bindings);
-    };
-    let binding = |protocol: &str, container, host, range| Binding {
-        bind_ip: "0.0.0.0".to_owned(),
-        protocol: protocol.to_owned(),
-        container,
-        host,
-        range,
-    };
-    assert!((32_768..=60_999).contains(&dynamic.host.0));
-    assert_eq!(*dynamic, binding("tcp", (80, 80), (dynamic.host.0, dynamic.host.0), false));
-    assert_eq!(*fixed_one, binding("tcp", (81, 81), (fixed, fixed), false));
-    assert_eq!(*range, binding("udp", (9000, 9002), (range.host.0, range.host.0 + 2), true));
-    let address = format!("127.0.0.1:{}", dynamic.host.0);
-    let text = eventually("an answer", || async { read_from(&address) }).await;
-    assert_eq!(text, "served\n");
+#[test]
+fn ports_are_published_reported_and_never_given_twice() {
+    isolated(async {
+        let daemon = Daemon::start().await;
+        let runtime = daemon.runtime().await;
+        let serve = "while true; do echo served | nc -l -p 80; done";
+        let free = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+        let fixed = free.local_addr().expect("bound").port();
+        drop(free);
+        let mut container = shell("app", serve);
+        container.port_mappings = vec![
+            mapping(80, 0),
+            mapping(81, fixed.into()),
+            PortMapping {
+                container_port_range: Some("9000-9002".to_owned()),
+                protocol: Some("udp".to_owned()),
+                ..PortMapping::default()
+            },
+        ];
+        let running = Running::start_all(&runtime, task("ports", vec![container.clone()])).await;
+        let seen = runtime
+            .inspect(running.id("app"))
+            .await
+            .expect("inspected")
+            .expect("there");
+        let [dynamic, fixed_one, range] = seen.bindings.as_slice() else {
+            panic!("{:?}", seen.bindings);
+        };
+        let binding = |protocol: &str, container, host, range| Binding {
+            bind_ip: "0.0.0.0".to_owned(),
+            protocol: protocol.to_owned(),
+            container,
+            host,
+            range,
+        };
+        assert!((32_768..=60_999).contains(&dynamic.host.0));
+        assert_eq!(
+            *dynamic,
+            binding("tcp", (80, 80), (dynamic.host.0, dynamic.host.0), false)
+        );
+        assert_eq!(*fixed_one, binding("tcp", (81, 81), (fixed, fixed), false));
+        assert_eq!(
+            *range,
+            binding("udp", (9000, 9002), (range.host.0, range.host.0 + 2), true)
+        );
+        let address = format!("127.0.0.1:{}", dynamic.host.0);
+        let text = eventually("an answer", || async { read_from(&address) }).await;
+        assert_eq!(text, "served\n");
 
-    // The fixed port is in use, and Docker says so at the start.
-    container.port_mappings.remove(0);
-    let mut second = Running::prepare(&runtime, task("second", vec![container])).await;
-    let id = second.create(0).await;
-    let error = runtime.start(id).await.expect_err("the port is in use");
-    assert!(error.to_string().contains("already allocated"), "{error}");
-    second.remove().await;
+        // The fixed port is in use, and Docker says so at the start.
+        container.port_mappings.remove(0);
+        let mut second = Running::prepare(&runtime, task("second", vec![container])).await;
+        let id = second.create(0).await;
+        let error = runtime.start(id).await.expect_err("the port is in use");
+        assert!(error.to_string().contains("already allocated"), "{error}");
+        second.remove().await;
 
-    // A stopped container holds no ports, a restarted one has the same.
-    let id = running.id("app");
-    let stopped = runtime.stop(id.clone(), std::time::Duration::ZERO).await.expect("stopped");
-    assert_eq!(stopped.bindings, []);
-    let again = runtime.start(id).await.expect("started");
-    assert_eq!(again.bindings, seen.bindings);
-    running.remove().await;
+        // A stopped container holds no ports, a restarted one has the same.
+        let id = running.id("app");
+        let stopped = runtime
+            .stop(id.clone(), std::time::Duration::ZERO)
+            .await
+            .expect("stopped");
+        assert_eq!(stopped.bindings, []);
+        let again = runtime.start(id).await.expect("started");
+        assert_eq!(again.bindings, seen.bindings);
+        running.remove().await;
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn containers_in_bridge_mode_reach_each_other_by_link() {
-    let daemon = Daemon::start().await;
-    let runtime = daemon.runtime().await;
-    let server = shell("server", "while true; do echo linked | nc -l -p 80; done");
-    let mut client = shell("client", "until nc peer 80 < /dev/null; do usleep 50000; done");
-    client.links = vec!["server:peer".to_owned()];
-    let output = output_of(&daemon, &runtime, task("links", vec![server, client]), "client").await;
-    assert!(output.contains("linked"), "{output}");
+#[test]
+fn containers_in_bridge_mode_reach_each_other_by_link() {
+    isolated(async {
+        let daemon = Daemon::start().await;
+        let runtime = daemon.runtime().await;
+        let server = shell("server", "while true; do echo linked | nc -l -p 80; done");
+        let mut client = shell(
+            "client",
+            "until nc peer 80 < /dev/null; do usleep 50000; done",
+        );
+        client.links = vec!["server:peer".to_owned()];
+        let output = output_of(
+            &daemon,
+            &runtime,
+            task("links", vec![server, client]),
+            "client",
+        )
+        .await;
+        assert!(output.contains("linked"), "{output}");
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn host_and_none_modes_are_what_they_say() {
-    let daemon = Daemon::start().await;
-    let runtime = daemon.runtime().await;
-    let mode = |mode: &str| {
-        let mut container = with_host(shell("app", "ip addr"), &json!({"NetworkMode": mode}));
-        container.port_mappings = vec![mapping(80, 0)];
-        Task {
-            network_mode: Some(mode.to_owned()),
-            ..task(mode, vec![container])
+#[test]
+fn host_and_none_modes_are_what_they_say() {
+    isolated(async {
+        let daemon = Daemon::start().await;
+        let runtime = daemon.runtime().await;
+        let mode = |mode: &str| {
+            let mut container = with_host(shell("app", "ip addr"), &json!({"NetworkMode": mode}));
+            container.port_mappings = vec![mapping(80, 0)];
+            Task {
+                network_mode: Some(mode.to_owned()),
+                ..task(mode, vec![container])
+            }
+        };
+        let host = output_of(&daemon, &runtime, mode("host"), "app").await;
+        let gateway = runtime
+            .gateways()
+            .await
+            .expect("gateways")
+            .bridge
+            .expect("a bridge");
+        assert!(host.contains(&gateway.to_string()), "{host}");
+        let none = output_of(&daemon, &runtime, mode("none"), "app").await;
+        assert!(
+            none.contains("127.0.0.1") && !none.contains("eth0"),
+            "{none}"
+        );
+    });
+}
+
+#[test]
+fn tasks_with_a_network_of_their_own_have_an_address_and_share_localhost() {
+    isolated(async {
+        let daemon = Daemon::start().await;
+        let runtime = daemon.runtime().await;
+        let server = shell("server", "while true; do echo here | nc -l -p 80; done");
+        let hosts =
+            json!({"NetworkMode": "awsvpc", "ExtraHosts": ["db:192.0.2.9"], "Dns": ["192.0.2.53"]});
+        let client = shell(
+            "client",
+            "until nc 127.0.0.1 80 < /dev/null; do usleep 50000; done; cat /etc/hosts /etc/resolv.conf; ip addr",
+        );
+        let first = Running::start_all(
+            &runtime,
+            awsvpc("first", vec![server.clone(), with_host(client, &hosts)]),
+        )
+        .await;
+        let network = first.network.clone().expect("a network");
+        first.ended("client").await;
+        let output = daemon.docker(&["logs", &first.id("client")]);
+        assert!(output.starts_with("here\n"), "{output}");
+        let ip = network.ip.to_string();
+        for part in [
+            &*ip,
+            &*network.mac,
+            "192.0.2.9\tdb",
+        ] {
+            assert!(output.contains(part), "{part} is missing in {output}");
         }
-    };
-    let host = output_of(&daemon, &runtime, mode("host"), "app").await;
-    let gateway = runtime.gateways().await.expect("gateways").bridge.expect("a bridge");
-    assert!(host.contains(&gateway.to_string()), "{host}");
-    let none = output_of(&daemon, &runtime, mode("none"), "app").await;
-    assert!(none.contains("127.0.0.1") && !none.contains("eth0"), "{none}");
-}
+        // Docker answers names itself there, and asks the servers of the definition.
+        let asked = daemon.docker(&[
+            "inspect",
+            "--format",
+            "{{.HostConfig.Dns}}",
+            &network.handle,
+        ]);
+        assert_eq!(asked, "[192.0.2.53]");
+        assert_eq!(network.subnet, TASK_RANGE);
+        assert_eq!(
+            network.gateway,
+            Some(runtime.gateways().await.expect("gateways").tasks)
+        );
+        let again = runtime
+            .make_network(instance(), Arc::clone(&first.task))
+            .await;
+        assert_eq!(again.expect("the same"), network);
+        let seen = runtime
+            .inspect(first.id("server"))
+            .await
+            .expect("inspected")
+            .expect("there");
+        assert_eq!(seen.bindings, []);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tasks_with_a_network_of_their_own_have_an_address_and_share_localhost() {
-    let daemon = Daemon::start().await;
-    let runtime = daemon.runtime().await;
-    let server = shell("server", "while true; do echo here | nc -l -p 80; done");
-    let hosts = json!({"NetworkMode": "awsvpc", "ExtraHosts": ["db:192.0.2.9"], "Dns": ["192.0.2.53"]});
-    let client = shell("client", "until nc 127.0.0.1 80 < /dev/null; do usleep 50000; done; cat /etc/hosts /etc/resolv.conf; ip addr");
-    let first = Running::start_all(&runtime, awsvpc("first", vec![server.clone(), with_host(client, &hosts)])).await;
-    let network = first.network.clone().expect("a network");
-    first.ended("client").await;
-    let output = daemon.docker(&["logs", &first.id("client")]);
-    assert!(output.starts_with("here\n"), "{output}");
-    let ip = network.ip.to_string();
-    for part in [&*ip, &*network.mac, "192.0.2.9\tdb", "nameserver 192.0.2.53"] {
-        assert!(output.contains(part), "{part} is missing in {output}");
-    }
-    assert_eq!(network.subnet, daemon.task_range());
-    assert_eq!(network.gateway, Some(runtime.gateways().await.expect("gateways").tasks));
-    let again = runtime.make_network(instance(), Arc::clone(&first.task)).await;
-    assert_eq!(again.expect("the same"), network);
-    let seen = runtime.inspect(first.id("server")).await.expect("inspected").expect("there");
-    assert_eq!(seen.bindings, []);
-
-    // Another task has another address, reaches the first, and is reached from the host.
-    let ask = format!("until nc {} 80 < /dev/null; do usleep 50000; done", network.ip);
-    let second = Running::start_all(&runtime, awsvpc("second", vec![shell("client", &ask), server])).await;
-    let other = second.network.clone().expect("a network");
-    assert_ne!((&other.ip, &other.mac), (&network.ip, &network.mac));
-    second.ended("client").await;
-    assert_eq!(daemon.docker(&["logs", &second.id("client")]), "here");
-    let address = format!("{}:80", other.ip);
-    assert_eq!(eventually("an answer", || async { read_from(&address) }).await, "here\n");
-    // The containers that hold the networks are not the task's.
-    assert_eq!(runtime.list(&instance()).await.expect("listed").len(), 4);
-    first.remove().await;
-    second.remove().await;
-    assert_eq!(daemon.docker(&["ps", "--all", "--quiet"]), "");
+        // Another task has another address, reaches the first, and is reached from the host.
+        let ask = format!(
+            "until nc {} 80 < /dev/null; do usleep 50000; done",
+            network.ip
+        );
+        let second = Running::start_all(
+            &runtime,
+            awsvpc("second", vec![shell("client", &ask), server]),
+        )
+        .await;
+        let other = second.network.clone().expect("a network");
+        assert_ne!((&other.ip, &other.mac), (&network.ip, &network.mac));
+        second.ended("client").await;
+        assert_eq!(daemon.docker(&["logs", &second.id("client")]), "here");
+        let address = format!("{}:80", other.ip);
+        assert_eq!(
+            eventually("an answer", || async { read_from(&address) }).await,
+            "here\n"
+        );
+        // The containers that hold the networks are not the task's.
+        assert_eq!(runtime.list(&instance()).await.expect("listed").len(), 4);
+        first.remove().await;
+        second.remove().await;
+        assert_eq!(daemon.docker(&["ps", "--all", "--quiet"]), "");
+    });
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use berth_agent::runtime::docker::logs::LogsApi;
@@ -19,22 +18,47 @@ use bollard::Docker;
 /// How long anything may take before the test fails: machines of CI are slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Addresses of containers on the default bridge, and of awsvpc tasks. Every test has a network
+/// namespace of its own, so all may use the same.
+const BRIDGE_RANGE: &str = "10.112.0.1/16";
+pub(crate) const TASK_RANGE: &str = "10.113.0.0/16";
+
+/// Runs a test in a network namespace of its own: daemons that share one flush each other's
+/// firewall rules, and those of the machine's own Docker.
+pub(crate) fn isolated(test: impl Future<Output = ()> + Send + 'static) {
+    let thread = std::thread::spawn(move || {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+            .expect("a network namespace; the tests need root");
+        run("ip", &["link", "set", "lo", "up"]);
+        // Its threads begin in the namespace of this one.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(test);
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("{program} is needed: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+}
+
 /// A running daemon; stopped, and its folders removed, when dropped.
 pub(crate) struct Daemon {
     folder: tempfile::TempDir,
     process: Option<Child>,
-    bridge: u32,
 }
-
-/// Daemons of this process so far; each has a bridge and address range of its own.
-static DAEMONS: AtomicU32 = AtomicU32::new(0);
 
 impl Daemon {
     /// Starts a daemon with the image `busybox:latest` and nothing else.
     pub(crate) async fn start() -> Self {
-        let number = DAEMONS.fetch_add(1, Ordering::Relaxed);
-        // Tests of several processes run at once.
-        let bridge = (std::process::id() * 8 + number) % 4000;
         let folder = tempfile::Builder::new()
             .prefix("berth-docker-")
             .tempdir_in("/tmp")
@@ -42,7 +66,6 @@ impl Daemon {
         let mut daemon = Self {
             folder,
             process: None,
-            bridge,
         };
         daemon.launch().await;
         daemon.import_busybox();
@@ -57,35 +80,7 @@ impl Daemon {
         self.folder.path().join(name)
     }
 
-    fn bridge_name(&self) -> String {
-        format!("berth{}", self.bridge)
-    }
-
-    /// A part of 10.128.0.0/9 that no other daemon of the tests uses, as /24.
-    fn subnet(&self, half: u32) -> (u8, u8) {
-        let number = self.bridge * 2 + half;
-        let third = u8::try_from(number % 256).expect("below 256");
-        let second = u8::try_from(128 + number / 256).expect("4000 × 2 / 256 is below 128");
-        (second, third)
-    }
-
-    pub(crate) fn task_range(&self) -> String {
-        let (second, third) = self.subnet(1);
-        format!("10.{second}.{third}.0/24")
-    }
-
     pub(crate) async fn launch(&mut self) {
-        let made = Command::new("ip")
-            .args(["link", "add", &self.bridge_name(), "type", "bridge"])
-            .output()
-            .expect("`ip` (package iproute2) is needed for the tests");
-        let text = String::from_utf8_lossy(&made.stderr).into_owned();
-        assert!(made.status.success() || text.contains("exists"), "{text}");
-        let (second, third) = self.subnet(0);
-        let address = format!("10.{second}.{third}.1/24");
-        let _ = Command::new("ip")
-            .args(["addr", "add", &address, "dev", &self.bridge_name()])
-            .output();
         let log = std::fs::File::create(self.path("log")).expect("a log file");
         let process = Command::new("dockerd")
             .arg("--data-root")
@@ -96,7 +91,7 @@ impl Daemon {
             .arg(self.path("pid"))
             .arg("--host")
             .arg(self.host())
-            .args(["--bridge", &self.bridge_name()])
+            .args(["--bip", BRIDGE_RANGE])
             .stdin(Stdio::null())
             .stdout(Stdio::from(log.try_clone().expect("a second handle")))
             .stderr(Stdio::from(log))
@@ -121,11 +116,20 @@ impl Daemon {
 
     /// Stops the daemon as a package update does.
     pub(crate) fn stop(&mut self) {
+        self.signal("-TERM");
+    }
+
+    /// Ends the daemon as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.signal("-KILL");
+    }
+
+    fn signal(&mut self, signal: &str) {
         let Some(mut process) = self.process.take() else {
             return;
         };
-        let id = i32::try_from(process.id()).expect("process ids are positive");
-        let _ = Command::new("kill").arg(id.to_string()).status();
+        let id = process.id().to_string();
+        let _ = Command::new("kill").args([signal, &id]).status();
         let _ = process.wait();
     }
 
@@ -180,7 +184,7 @@ impl Daemon {
         DockerSettings {
             host: self.host(),
             data_dir: self.path("agent"),
-            task_range: self.task_range().parse().expect("a range"),
+            task_range: TASK_RANGE.parse().expect("a range"),
             registry_config: Some(self.path("config.json")),
             environment_files: Some(self.path("s3")),
             disk_free_bytes_min: 0,
@@ -214,14 +218,8 @@ impl Drop for Daemon {
                     .args(["--host", &self.host(), "rm", "--force", "--volumes", id])
                     .output();
             }
-            let _ = Command::new("docker")
-                .args(["--host", &self.host(), "network", "prune", "--force"])
-                .output();
         }
         self.stop();
-        let _ = Command::new("ip")
-            .args(["link", "del", &self.bridge_name()])
-            .output();
     }
 }
 
@@ -367,7 +365,12 @@ impl Running {
 }
 
 /// Runs one container to its end and gives what it wrote.
-pub(crate) async fn output_of(daemon: &Daemon, runtime: &DockerRuntime, task: Task, name: &str) -> String {
+pub(crate) async fn output_of(
+    daemon: &Daemon,
+    runtime: &DockerRuntime,
+    task: Task,
+    name: &str,
+) -> String {
     let running = Running::start_all(runtime, task).await;
     running.ended(name).await;
     let output = daemon.docker(&["logs", &running.id(name)]);

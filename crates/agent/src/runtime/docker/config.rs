@@ -35,6 +35,15 @@ pub(super) const LABEL_PORTS: &str = "berth.ports";
 /// The label with the [`LogSettings`] of a container whose output the agent ships.
 pub(super) const LABEL_LOGS: &str = "berth.awslogs";
 
+/// Whether a label is for the agent alone: one of them says which path of the metadata endpoint
+/// is the container's.
+pub(super) fn is_own_label(key: &str) -> bool {
+    matches!(
+        key,
+        LABEL_PORTS | LABEL_LOGS | Labels::INSTANCE | Labels::TOKEN
+    )
+}
+
 /// What the caller found out for a container.
 #[derive(Debug, Default)]
 pub(super) struct Findings {

@@ -4,7 +4,7 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// Nanoseconds since the epoch; `None` for Docker's zero time (year 1) and for what is no time.
-pub(super) fn parse_nanos(text: &str) -> Option<i64> {
+pub(crate) fn parse_nanos(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once('T')?;
     let mut parts = date.split('-');
     let year: i64 = number(parts.next()?, 4)?;
@@ -35,8 +35,32 @@ pub(super) fn parse_nanos(text: &str) -> Option<i64> {
 }
 
 /// Milliseconds since the epoch; see [`parse_nanos`].
-pub(super) fn parse_millis(text: &str) -> Option<i64> {
+pub(crate) fn parse_millis(text: &str) -> Option<i64> {
     parse_nanos(text).map(|nanos| nanos / NANOS_PER_MILLI)
+}
+
+/// Milliseconds since the epoch in Docker's notation; before 1970 it is 1970.
+pub(crate) fn render_millis(millis: i64) -> String {
+    let millis = millis.max(0);
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// The inverse of [`days_since_epoch`].
+fn date(days: i64) -> (i64, i64, i64) {
+    // A date is found from below: a year has at most 366 days and a month at most 31.
+    let mut year = 1970 + days / 366;
+    while days_since_epoch(year + 1, 1, 1) <= days {
+        year += 1;
+    }
+    let mut month = 1 + (days - days_since_epoch(year, 1, 1)) / 31;
+    while month < 12 && days_since_epoch(year, month + 1, 1) <= days {
+        month += 1;
+    }
+    (year, month, days - days_since_epoch(year, month, 1) + 1)
 }
 
 /// The time of day, and how many seconds its zone is ahead of UTC.
@@ -89,6 +113,16 @@ mod tests {
             parse_millis("2026-11-20T17:28:12.838+01:00"),
             Some(1_795_192_092_838)
         );
+    }
+
+    #[test]
+    fn what_is_rendered_is_read_back() {
+        assert_eq!(render_millis(1_795_192_092_838), "2026-11-20T16:28:12.838Z");
+        assert_eq!(render_millis(-5), "1970-01-01T00:00:00.000Z");
+        for day in 0..60_000 {
+            let millis = day * 86_400_000 + 86_399_999;
+            assert_eq!(parse_millis(&render_millis(millis)), Some(millis));
+        }
     }
 
     #[test]
