@@ -76,19 +76,17 @@ impl PoolKey {
         }
     }
 
+    /// An external instance is in two: its owner may as well ask for plain instances.
     fn all_of(host: &Host) -> Vec<PoolKey> {
         let listed = match host.status {
             InstanceStatus::Active | InstanceStatus::Draining => true,
             InstanceStatus::Inactive => false,
         };
-        let launch = if host.is_external() {
-            LaunchType::External
-        } else {
-            LaunchType::Ec2
-        };
-        let instance = host.offer.instance.then_some(launch);
+        let instance = host.offer.instance.then_some(LaunchType::Ec2);
+        let external =
+            (host.offer.instance && host.is_external()).then_some(LaunchType::External);
         let fargate = host.offer.fargate.then_some(LaunchType::Fargate);
-        let launches = instance.into_iter().chain(fargate);
+        let launches = instance.into_iter().chain(external).chain(fargate);
         launches
             .filter(|_| listed)
             .map(|launch| PoolKey::of(&host.cluster, launch))

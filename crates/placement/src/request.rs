@@ -16,8 +16,10 @@ pub type Launch = LaunchType;
 pub struct Request<'a> {
     /// The task's cluster.
     pub cluster: &'a ClusterKey,
-    /// `EC2` takes instances that are not external, `EXTERNAL` those that are, `FARGATE` what is
-    /// offered as Fargate capacity anywhere in the cluster's account and region.
+    /// `EC2` takes any instance of the cluster, `EXTERNAL` those whose agent registered as
+    /// external, `FARGATE` what is offered as Fargate capacity anywhere in the cluster's account
+    /// and region. Amazon keeps external instances from `EC2`; here all machines are the user's
+    /// own, and a stock agent off Amazon's machines can register in no other way.
     pub launch: Launch,
     /// The task group, which `spread` and `distinctInstance` count by.
     pub group: &'a Text,

@@ -7,8 +7,8 @@ use berth_model::id::InstanceId;
 use berth_model::instance::InstanceStatus;
 use berth_model::name::ClusterKey;
 use berth_model::task::{LaunchType, Task};
-use berth_placement::{Host, Reason, Request};
-use berth_state::{State, Tx};
+use berth_placement::{Reason, Request};
+use berth_state::Tx;
 
 use crate::call::Call;
 use crate::ecs::fault::{client, invalid};
@@ -30,16 +30,18 @@ pub(crate) async fn start_task(
     input: ecs::StartTaskRequest,
 ) -> Result<ecs::StartTaskResponse, ApiError> {
     let (draft, instances) = parse(&call, &input)?;
+    let cluster = draft.spec.cluster.clone();
     let (tasks, failures) = call
         .transact(move |tx| start(tx, &draft, &instances))
         .await?;
     let state = call.snapshot();
-    let view = View {
-        state: &state,
-        definitions: &call.cx.definitions,
-        moment: Moment::Started,
-        tags: true,
-    };
+    let view = View::new(
+        &state,
+        &call.cx.definitions,
+        &cluster,
+        Moment::Started,
+        true,
+    );
     let tasks: Result<_, _> = tasks.iter().map(|task| view.task(task)).collect();
     Ok(ecs::StartTaskResponse {
         tasks: Some(tasks?),
@@ -73,7 +75,8 @@ fn parse(call: &Call, input: &ecs::StartTaskRequest) -> Result<(Draft, Vec<Named
         .iter()
         .map(|given| name(&key, given))
         .collect::<Result<Vec<_>, _>>()?;
-    let launch = launch_on(&state, &instances);
+    // Named instances are instances whatever their agent's mode, and EC2 takes any.
+    let launch = LaunchType::Ec2;
     check_supported(&definition.facts, launch)?;
     let given = Given {
         group: input.group.as_deref(),
@@ -100,22 +103,6 @@ fn name(cluster: &ClusterKey, given: &str) -> Result<Named, ApiError> {
         arn: id.map_or_else(|| given.to_owned(), |id| cluster.instance_arn(id)),
         id,
     })
-}
-
-/// `EXTERNAL` when every named instance that there is is external: a call has one launch type,
-/// and instances of the other then count as missing.
-fn launch_on(state: &State, named: &[Named]) -> LaunchType {
-    let found = named
-        .iter()
-        .filter_map(|named| state.instances.get(&named.id?));
-    let external: Vec<bool> = found
-        .map(|instance| Host::of(instance, true).is_external())
-        .collect();
-    if !external.is_empty() && external.iter().all(|external| *external) {
-        LaunchType::External
-    } else {
-        LaunchType::Ec2
-    }
 }
 
 type Started = (Vec<Arc<Task>>, Vec<ecs::Failure>);

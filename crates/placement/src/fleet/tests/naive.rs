@@ -123,7 +123,7 @@ impl Naive {
         let same_scope = host.cluster.scope == request.cluster.scope;
         let same_cluster = host.cluster == *request.cluster;
         let kind = match request.launch {
-            LaunchType::Ec2 => host.offer.instance && !host.is_external() && same_cluster,
+            LaunchType::Ec2 => host.offer.instance && same_cluster,
             LaunchType::External => host.offer.instance && host.is_external() && same_cluster,
             LaunchType::Fargate => host.offer.fargate && same_scope,
         };
