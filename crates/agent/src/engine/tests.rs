@@ -743,3 +743,88 @@ fn reports_not_yet_stored_go_out_again_after_a_restart() {
         t: report RUNNING [a RUNNING]
     "#]]);
 }
+
+/// One thing that happens to an engine.
+#[derive(Clone, Debug)]
+enum Step {
+    Accept(u8, u8),
+    Stop(u8),
+    Exit(u8, u8, bool),
+    Work(proptest::sample::Index, bool),
+    Report(proptest::sample::Index),
+    Pass(u16),
+}
+
+fn any_step() -> impl proptest::strategy::Strategy<Value = Step> {
+    use proptest::prelude::*;
+    prop_oneof![
+        (0_u8..4, 1_u8..4).prop_map(|(t, n)| Step::Accept(t, n)),
+        (0_u8..4).prop_map(Step::Stop),
+        (0_u8..4, 0_u8..3, any::<bool>()).prop_map(|(t, c, ok)| Step::Exit(t, c, ok)),
+        (any::<prop::sample::Index>(), prop::bool::weighted(0.9))
+            .prop_map(|(at, good)| Step::Work(at, good)),
+        (any::<prop::sample::Index>(), prop::bool::weighted(0.9))
+            .prop_map(|(at, good)| Step::Work(at, good)),
+        any::<prop::sample::Index>().prop_map(Step::Report),
+        (0_u16..30_000).prop_map(Step::Pass),
+    ]
+}
+
+proptest::proptest! {
+    /// Whatever happens in whatever order: at most one report of a task is under way, and once
+    /// everything is stopped every task is reported, removed, and holds nothing of the machine.
+    #[test]
+    fn every_task_ends_reported_and_removed(
+        steps in proptest::collection::vec(any_step(), 1..80),
+    ) {
+        let mut bench = Bench::new();
+        for step in steps {
+            match step {
+                Step::Accept(t, n) => {
+                    let containers = (0..n).map(|i| {
+                        let mut one = container(&format!("c{i}"));
+                        one.essential = i == 0;
+                        one.cpu = 300;
+                        if i > 0 { after(one, "c0", "START") } else { one }
+                    });
+                    bench.accept(task(&format!("t{t}"), containers.collect()));
+                }
+                Step::Stop(t) => bench.stop(&format!("t{t}")),
+                Step::Exit(t, c, ok) => {
+                    bench.exits(&format!("t{t}"), &format!("c{c}"), i32::from(!ok));
+                }
+                Step::Work(at, good) if !bench.work.is_empty() => {
+                    let (arn, work) = bench.work[at.index(bench.work.len())].clone();
+                    let outcome = if good {
+                        bench.good(&arn, work)
+                    } else {
+                        Outcome::Failed(RuntimeError::new(ErrorKind::CannotStartContainer, "no"))
+                    };
+                    bench.done(&arn, work, outcome);
+                }
+                Step::Report(at) if !bench.reports.is_empty() => {
+                    let report = bench.reports.remove(at.index(bench.reports.len()));
+                    let mut out = Vec::new();
+                    bench.engine.reported(bench.now, &report, ReportOutcome::Stored, &mut out);
+                    bench.take(out);
+                }
+                Step::Pass(ms) => bench.pass(ms.into()),
+                Step::Work(..) | Step::Report(_) => {}
+            }
+            for report in &bench.reports {
+                let same = bench.reports.iter().filter(|r| r.task == report.task).count();
+                proptest::prop_assert_eq!(same, 1);
+            }
+        }
+        for t in 0..4 {
+            bench.stop(&format!("t{t}"));
+        }
+        for _ in 0..20 {
+            bench.settle();
+            bench.pass(30_000);
+        }
+        proptest::prop_assert_eq!(bench.engine.counts(), (0, 0), "{}", bench.log);
+        proptest::prop_assert_eq!(&bench.engine.used, &Resources::default());
+        proptest::prop_assert!(bench.engine.by_runtime_id.is_empty());
+    }
+}
