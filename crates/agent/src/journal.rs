@@ -159,7 +159,9 @@ fn run(mut file: JournalFile, mut inbox: mpsc::Receiver<Handed>) {
     let mut group = Vec::new();
     while inbox.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         let wants_sync = group.iter().any(|write| write.done.is_some());
-        let changes = group.iter_mut().flat_map(|w| std::mem::take(&mut w.changes));
+        let changes = group
+            .iter_mut()
+            .flat_map(|w| std::mem::take(&mut w.changes));
         let changes: Vec<Change> = changes.collect();
         while let Err(error) = file.append(&changes) {
             tracing::warn!(%error, "could not write the agent's journal; trying again");
@@ -171,7 +173,11 @@ fn run(mut file: JournalFile, mut inbox: mpsc::Receiver<Handed>) {
             tracing::error!(%error, "the disk did not confirm a write of the agent's journal");
         }
         for done in group.drain(..).filter_map(|write| write.done) {
-            let answer = if lost { Err(JournalError::Lost) } else { Ok(()) };
+            let answer = if lost {
+                Err(JournalError::Lost)
+            } else {
+                Ok(())
+            };
             // A caller that went away needs no answer.
             let _ = done.send(answer);
         }

@@ -20,9 +20,7 @@ use berth_agent::journal::{Journal, JournalError};
 use berth_agent::kept;
 use berth_agent::runtime::PullBehavior;
 use berth_agent::runtime::simulated::{RunTime, Simulated, SimulatedConfig};
-use berth_agent_proto::server::{
-    AcsConfig, AcsOutput, AcsSession, DueTask, TcsOutput, TcsSession,
-};
+use berth_agent_proto::server::{AcsConfig, AcsOutput, AcsSession, DueTask, TcsOutput, TcsSession};
 use berth_agent_proto::task::{Container, Task};
 use berth_model::id::TaskId;
 use berth_model::task::Desired;
@@ -84,7 +82,10 @@ impl Backend {
                 changed.changed().await.unwrap();
             }
         };
-        if tokio::time::timeout(Duration::from_secs(20), wait).await.is_err() {
+        if tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .is_err()
+        {
             let books = self.books.lock().unwrap();
             panic!("not in time: {what}; reports: {:#?}", books.reports);
         }
@@ -112,7 +113,10 @@ impl Backend {
 }
 
 fn arn(n: u8) -> String {
-    format!("arn:aws:ecs:r:1:task/default/{}", TaskId::from_bytes([n; 16]))
+    format!(
+        "arn:aws:ecs:r:1:task/default/{}",
+        TaskId::from_bytes([n; 16])
+    )
 }
 
 async fn api(
@@ -153,7 +157,10 @@ async fn api(
     (StatusCode::OK, answer.to_string())
 }
 
-async fn acs(State(backend): State<Backend>, upgrade: WebSocketUpgrade) -> axum::response::Response {
+async fn acs(
+    State(backend): State<Backend>,
+    upgrade: WebSocketUpgrade,
+) -> axum::response::Response {
     upgrade.on_upgrade(|socket| serve_acs(backend, socket))
 }
 
@@ -228,7 +235,10 @@ impl Backend {
     }
 }
 
-async fn tcs(State(backend): State<Backend>, upgrade: WebSocketUpgrade) -> axum::response::Response {
+async fn tcs(
+    State(backend): State<Backend>,
+    upgrade: WebSocketUpgrade,
+) -> axum::response::Response {
     upgrade.on_upgrade(|mut socket| async move {
         let mut session = TcsSession::new(1, 0);
         while let Some(Ok(message)) = socket.recv().await {
@@ -243,9 +253,9 @@ async fn tcs(State(backend): State<Backend>, upgrade: WebSocketUpgrade) -> axum:
                         let _ = socket.send(Message::text(message.encode())).await;
                     }
                     TcsOutput::Health(reports) => backend.change(|books| {
-                        let lines = reports
-                            .iter()
-                            .map(|r| format!("{} {} {}", r.task_arn, r.container, r.health.as_str()));
+                        let lines = reports.iter().map(|r| {
+                            format!("{} {} {}", r.task_arn, r.container, r.health.as_str())
+                        });
                         books.health.extend(lines);
                     }),
                     TcsOutput::Ignored(text) => panic!("{text}"),
@@ -354,7 +364,9 @@ async fn a_task_is_run_reported_stopped_and_survives_a_restart_of_the_agent() {
     backend.want(1, Desired::Running, &[]);
     backend.want(2, Desired::Running, &[]);
     let running = |books: &Books, n| statuses(books, n) == ["RUNNING"];
-    backend.until("both run", |b| running(b, 1) && running(b, 2)).await;
+    backend
+        .until("both run", |b| running(b, 1) && running(b, 2))
+        .await;
     backend.until("both acked", |b| b.acked.len() == 2).await;
     backend
         .until("health on TCS", |b| {
@@ -363,15 +375,21 @@ async fn a_task_is_run_reported_stopped_and_survives_a_restart_of_the_agent() {
         .await;
     backend.want(2, Desired::Stopped, &[]);
     backend
-        .until("two is stopped", |b| statuses(b, 2) == ["RUNNING", "STOPPED"])
+        .until("two is stopped", |b| {
+            statuses(b, 2) == ["RUNNING", "STOPPED"]
+        })
         .await;
     first.stop().await;
 
     let second = run(&backend, folder.path(), vec![config()]).await;
-    backend.until("registered again", |b| b.registrations.len() == 2).await;
+    backend
+        .until("registered again", |b| b.registrations.len() == 2)
+        .await;
     backend.want(1, Desired::Stopped, &[]);
     backend
-        .until("one is stopped", |b| statuses(b, 1) == ["RUNNING", "STOPPED"])
+        .until("one is stopped", |b| {
+            statuses(b, 1) == ["RUNNING", "STOPPED"]
+        })
         .await;
     second.stop().await;
 
@@ -389,7 +407,11 @@ async fn a_task_is_run_reported_stopped_and_survives_a_restart_of_the_agent() {
     assert_eq!(attribute("berth.capacity")["value"], "instance,fargate");
     assert_eq!(attribute("berth.machine")["value"], "m1");
     assert_eq!(attribute("ecs.availability-zone")["value"], "us-east-1a");
-    let stopped = books.reports.iter().find(|r| r["status"] == "STOPPED").unwrap();
+    let stopped = books
+        .reports
+        .iter()
+        .find(|r| r["status"] == "STOPPED")
+        .unwrap();
     assert_eq!(stopped["containers"][0]["exitCode"], 143);
     assert!(stopped["executionStoppedAt"].is_number());
 }
@@ -404,7 +426,9 @@ async fn an_end_while_the_agent_was_away_is_reported_after_its_return() {
         Desired::Running,
         &[("BERTH_SIM_RUN_MS", "1500"), ("BERTH_SIM_EXIT_CODE", "5")],
     );
-    backend.until("it runs", |b| statuses(b, 1) == ["RUNNING"]).await;
+    backend
+        .until("it runs", |b| statuses(b, 1) == ["RUNNING"])
+        .await;
     first.stop().await;
     assert_eq!(statuses(&backend.books.lock().unwrap(), 1), ["RUNNING"]);
     // The second process takes longer to see it than it has left to run, or sees its end live:
@@ -425,7 +449,9 @@ async fn reports_are_sent_until_they_are_stored_and_failures_have_their_reason()
     backend.change(|books| books.refuse_reports = 3);
     let agent = run(&backend, folder.path(), vec![config()]).await;
     backend.want(1, Desired::Running, &[("BERTH_SIM_FAIL", "pull")]);
-    backend.until("its end", |b| statuses(b, 1) == ["STOPPED"]).await;
+    backend
+        .until("its end", |b| statuses(b, 1) == ["STOPPED"])
+        .await;
     agent.stop().await;
     let books = backend.books.lock().unwrap();
     assert_eq!(

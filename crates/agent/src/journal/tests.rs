@@ -36,7 +36,11 @@ async fn what_was_saved_is_there_after_a_restart() {
     let (journal, loaded) = Journal::open(folder.path()).expect("it opens");
     assert!(loaded.is_empty());
     write(&journal, vec![put("a", "1"), put("b", "2")]).await;
-    write(&journal, vec![put("a", "3"), Change::Delete("b".to_owned())]).await;
+    write(
+        &journal,
+        vec![put("a", "3"), Change::Delete("b".to_owned())],
+    )
+    .await;
     journal.write(vec![put("c", "4")]).await.expect("open");
     drop(journal);
     let (_, loaded) = reopen(folder.path());

@@ -45,7 +45,13 @@ pub(super) struct Life {
 impl Life {
     /// Reads the script. What cannot be read counts as absent.
     pub(super) fn of(container: &Container) -> Self {
-        let text = |name: &str| container.environment.as_ref()?.get(name).map(String::as_str);
+        let text = |name: &str| {
+            container
+                .environment
+                .as_ref()?
+                .get(name)
+                .map(String::as_str)
+        };
         let number = |name: &str| text(name).and_then(|value| value.parse::<u64>().ok());
         let fails = text("BERTH_SIM_FAIL");
         Self {
@@ -85,9 +91,8 @@ pub(super) struct Sim {
 impl Sim {
     /// Starts a run: all of it follows from the seed, the task and the time.
     pub(super) fn start(&mut self, config: &SimulatedConfig, now: i64) {
-        let mut chance = Chance::new(
-            config.seed ^ hash(&[&self.task_arn, &self.name]) ^ now.unsigned_abs(),
-        );
+        let mut chance =
+            Chance::new(config.seed ^ hash(&[&self.task_arn, &self.name]) ^ now.unsigned_abs());
         let run_ms = match config.run {
             RunTime::Forever => None,
             RunTime::Between(low, high) => Some(chance.between(low, high)),
