@@ -140,6 +140,9 @@ pub struct LogStats {
     pub stored_bytes: u64,
 }
 
+/// What is known of a group's streams, by their names.
+pub type LogStreamStats = Vec<(Arc<str>, LogStats)>;
+
 /// Why log events could not be taken or read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogFailure {
@@ -165,10 +168,7 @@ pub trait LogEvents: Send + Sync {
     fn read(&self, query: LogQuery) -> BoxFuture<'_, Result<LogPage, LogFailure>>;
 
     /// What is known of the streams of a group that have events, in the order of their names.
-    fn stats(
-        &self,
-        group: LogGroupKey,
-    ) -> BoxFuture<'_, Result<Vec<(Arc<str>, LogStats)>, LogFailure>>;
+    fn stats(&self, group: LogGroupKey) -> BoxFuture<'_, Result<LogStreamStats, LogFailure>>;
 
     /// Forgets a stream's events.
     fn delete_stream(&self, stream: LogStreamKey) -> BoxFuture<'_, Result<(), LogFailure>>;

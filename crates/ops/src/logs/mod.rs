@@ -18,7 +18,7 @@ mod tags;
 
 pub use events::{
     LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,
-    LogStreams, MessageFilter, NewLogEntry,
+    LogStreamStats, LogStreams, MessageFilter, NewLogEntry,
 };
 pub(crate) use filter::filter_log_events;
 pub(crate) use get::get_log_events;

@@ -7,7 +7,7 @@ use berth_model::log::{LogGroupKey, LogStreamKey};
 use berth_model::time::Timestamp;
 use berth_ops::{
     LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,
-    LogStreams, NewLogEntry,
+    LogStreamStats, LogStreams, NewLogEntry,
 };
 use futures_util::future::{BoxFuture, ready};
 
@@ -95,10 +95,7 @@ impl LogEvents for MemoryLogs {
         })
     }
 
-    fn stats(
-        &self,
-        group: LogGroupKey,
-    ) -> BoxFuture<'_, Result<Vec<(Arc<str>, LogStats)>, LogFailure>> {
+    fn stats(&self, group: LogGroupKey) -> BoxFuture<'_, Result<LogStreamStats, LogFailure>> {
         self.with(|kept| {
             let mut stats: BTreeMap<Arc<str>, LogStats> = BTreeMap::new();
             for ((_, place), event) in kept.iter().filter(|((of, _), _)| *of == group) {

@@ -58,8 +58,6 @@ impl Bench {
         operation: &str,
         body: &str,
     ) -> Option<Outcome> {
-        let (service, operation) = operation.split_once(':').unwrap_or(("ecs", operation));
-        let served = berth_ops::find(service, operation)?;
         let caller = Caller {
             scope: scope.clone(),
             arn: arn.to_owned(),
@@ -67,6 +65,16 @@ impl Bench {
             instance: None,
             base_url: "http://127.0.0.1:7070".to_owned(),
         };
+        self.call_by(caller, operation, body)
+    }
+
+    /// Calls an operation as `caller`; see [`Bench::call_as`].
+    ///
+    /// # Panics
+    /// When the operation waits for something, or answers what is not JSON.
+    pub(crate) fn call_by(&self, caller: Caller, operation: &str, body: &str) -> Option<Outcome> {
+        let (service, operation) = operation.split_once(':').unwrap_or(("ecs", operation));
+        let served = berth_ops::find(service, operation)?;
         let call = Call::new(self.cx.clone(), Arc::new(caller));
         let run = served.run(call, Bytes::from(body.to_owned()), "request-1".to_owned());
         // The world saves where a change is asked for, so there is nothing to wait for.

@@ -32,12 +32,13 @@ pub(crate) async fn describe_tasks(
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
     active_cluster(&state, &cluster)?;
     let include = input.include.as_deref().unwrap_or_default();
-    let view = View {
-        state: &state,
-        definitions: &call.cx.definitions,
-        moment: Moment::Later,
-        tags: include.contains(&ecs::TaskField::Tags),
-    };
+    let view = View::new(
+        &state,
+        &call.cx.definitions,
+        &cluster,
+        Moment::Later,
+        include.contains(&ecs::TaskField::Tags),
+    );
     let mut seen = HashSet::with_capacity(named.len());
     let (mut tasks, mut failures) = (Vec::with_capacity(named.len()), Vec::new());
     for given in named {

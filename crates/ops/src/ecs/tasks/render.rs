@@ -3,6 +3,7 @@
 use berth_api::ecs;
 use berth_model::definition::{ContainerFacts, DefinitionFacts, NetworkMode};
 use berth_model::instance::{ContainerInstance, ZONE_ATTRIBUTE};
+use berth_model::name::ClusterKey;
 use berth_model::resources::Transport;
 use berth_model::task::{
     ContainerSeen, Health, LastStatus, LaunchType, NetworkBinding, StopCode, Task, TaskOverrides,
@@ -31,19 +32,59 @@ pub(crate) enum Moment {
     Later,
 }
 
-/// What a task is shown from.
+/// What the tasks of one cluster are shown from.
 pub(crate) struct View<'a> {
-    /// The state that it is shown from.
-    pub(crate) state: &'a State,
-    /// Parsed task definitions.
-    pub(crate) definitions: &'a DefinitionCache,
-    /// Which answer it is.
-    pub(crate) moment: Moment,
-    /// Whether labels are shown; else the list is there and empty.
-    pub(crate) tags: bool,
+    state: &'a State,
+    definitions: &'a DefinitionCache,
+    moment: Moment,
+    tags: bool,
+    arns: Arns,
 }
 
-impl View<'_> {
+/// What the ARNs of a cluster's parts begin with, made once for all tasks of an answer: an answer
+/// of a hundred tasks has four hundred of them.
+struct Arns {
+    cluster: String,
+    task: String,
+    container: String,
+    instance: String,
+}
+
+impl Arns {
+    fn of(cluster: &ClusterKey) -> Arns {
+        let arn = cluster.arn();
+        let base = arn
+            .strip_suffix(&format!("cluster/{}", cluster.name))
+            .unwrap_or_default();
+        let prefix = |kind: &str| format!("{base}{kind}/{}/", cluster.name);
+        Arns {
+            task: prefix("task"),
+            container: prefix("container"),
+            instance: prefix("container-instance"),
+            cluster: arn,
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// A view of the tasks of `cluster`. `tags` says whether labels are shown; else the list is
+    /// there and empty.
+    pub(crate) fn new(
+        state: &'a State,
+        definitions: &'a DefinitionCache,
+        cluster: &ClusterKey,
+        moment: Moment,
+        tags: bool,
+    ) -> Self {
+        Self {
+            state,
+            definitions,
+            moment,
+            tags,
+            arns: Arns::of(cluster),
+        }
+    }
+
     /// The task as the API shows it.
     ///
     /// # Errors
@@ -57,7 +98,8 @@ impl View<'_> {
             .ok_or_else(|| ApiError::internal("a task without its definition"))?;
         let facts = &*definition.facts;
         let demand = task.demand(facts);
-        let arn = spec.cluster.task_arn(task.id);
+        let id = task.id.to_string();
+        let arn = [&*self.arns.task, &id].concat();
         let instance = task.instance.and_then(|id| self.state.instances.get(&id));
         let (connectivity, connectivity_at) = self.connectivity(task);
         let overrides = spec.overrides.as_deref();
@@ -68,11 +110,11 @@ impl View<'_> {
                 .and_then(|i| i.attribute(ZONE_ATTRIBUTE).flatten())
                 .map(Text::to_string),
             capacity_provider_name: spec.capacity_provider.as_ref().map(Text::to_string),
-            cluster_arn: Some(spec.cluster.arn()),
+            cluster_arn: Some(self.arns.cluster.clone()),
             connectivity,
             connectivity_at,
             container_instance_arn: self.instance_arn(task),
-            containers: Some(self.containers(task, facts, &arn)),
+            containers: Some(self.containers(task, facts, &id, &arn)),
             cpu: Some(demand.cpu.to_string()),
             created_at: Some(seconds(spec.created_at)),
             desired_status: Some(task.desired.as_str().into()),
@@ -122,7 +164,8 @@ impl View<'_> {
     fn instance_arn(&self, task: &Task) -> Option<String> {
         match task.spec.launch_type {
             LaunchType::Ec2 | LaunchType::External => {
-                Some(task.spec.cluster.instance_arn(task.instance?))
+                let id = task.instance?.to_string();
+                Some([&*self.arns.instance, &id].concat())
             }
             LaunchType::Fargate => None,
         }
@@ -146,7 +189,13 @@ impl View<'_> {
         }
     }
 
-    fn containers(&self, task: &Task, facts: &DefinitionFacts, arn: &str) -> Vec<ecs::Container> {
+    fn containers(
+        &self,
+        task: &Task,
+        facts: &DefinitionFacts,
+        id: &str,
+        arn: &str,
+    ) -> Vec<ecs::Container> {
         let mut gpus = task.gpus.iter();
         let overrides = task.spec.overrides.as_deref();
         let each = facts.containers.iter().zip(&task.seen.containers);
@@ -166,9 +215,13 @@ impl View<'_> {
                     .collect();
                 ecs::Container {
                     container_arn: Some(
-                        task.spec
-                            .cluster
-                            .container_arn(task.id, task.container_id(index)),
+                        [
+                            &*self.arns.container,
+                            id,
+                            "/",
+                            &task.container_id(index).to_uuid_text(),
+                        ]
+                        .concat(),
                     ),
                     cpu: Some(cpu.to_string()),
                     gpu_ids: (!own.is_empty()).then_some(own),
@@ -389,4 +442,27 @@ fn show_platform(shown: &mut ecs::Task, task: &Task, body: &ecs::TaskDefinition)
         size_in_gi_b: Some(size),
         ..ecs::TaskEphemeralStorage::default()
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_model::id::{InstanceId, TaskId};
+
+    use super::*;
+
+    #[test]
+    fn arns_put_together_are_those_of_the_model() {
+        let cluster: ClusterKey = "123456789012/us-east-1/cluster".parse().unwrap();
+        let arns = Arns::of(&cluster);
+        let task = TaskId::from_bytes([7; 16]);
+        let instance = InstanceId::from_bytes([8; 16]);
+        assert_eq!(arns.cluster, cluster.arn());
+        assert_eq!(format!("{}{task}", arns.task), cluster.task_arn(task));
+        assert_eq!(
+            format!("{}{instance}", arns.instance),
+            cluster.instance_arn(instance)
+        );
+        let expected = cluster.task_arn(task).replace(":task/", ":container/");
+        assert_eq!(format!("{}{task}", arns.container), expected);
+    }
 }

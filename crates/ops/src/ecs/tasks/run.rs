@@ -58,14 +58,16 @@ pub(crate) async fn run_task(
     input: ecs::RunTaskRequest,
 ) -> Result<ecs::RunTaskResponse, ApiError> {
     let run = parse(&call, &input)?;
+    let cluster = run.draft.spec.cluster.clone();
     let started = call.transact(move |tx| run.start(tx)).await?;
     let state = call.snapshot();
-    let view = View {
-        state: &state,
-        definitions: &call.cx.definitions,
-        moment: Moment::Started,
-        tags: true,
-    };
+    let view = View::new(
+        &state,
+        &call.cx.definitions,
+        &cluster,
+        Moment::Started,
+        true,
+    );
     let tasks: Result<_, _> = started.tasks.iter().map(|task| view.task(task)).collect();
     Ok(ecs::RunTaskResponse {
         tasks: Some(tasks?),

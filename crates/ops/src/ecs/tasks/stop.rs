@@ -38,16 +38,12 @@ pub(crate) async fn stop_task(
         )));
     }
     let reason = Text::new(reason);
+    let own = cluster.clone();
     let task = call
-        .transact(move |tx| request_stop(tx, &cluster, id, &reason))
+        .transact(move |tx| request_stop(tx, &own, id, &reason))
         .await?;
     let state = call.snapshot();
-    let view = View {
-        state: &state,
-        definitions: &call.cx.definitions,
-        moment: Moment::Later,
-        tags: false,
-    };
+    let view = View::new(&state, &call.cx.definitions, &cluster, Moment::Later, false);
     Ok(ecs::StopTaskResponse {
         task: Some(view.task(&task)?),
     })

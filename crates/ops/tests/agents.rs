@@ -1,0 +1,118 @@
+//! What the credentials of one agent may do, and machines that are several instances.
+
+mod caller;
+
+use berth_ops::Caller;
+use caller::{Bench, Outcome, SCOPE};
+use serde_json::{Value, json};
+
+const DEFINITION: &str = r#"{"family": "web", "containerDefinitions":
+    [{"name": "app", "image": "i", "cpu": 256, "memory": 512}]}"#;
+
+fn text(value: &Value, pointer: &str) -> String {
+    let part = value.pointer(pointer).and_then(Value::as_str);
+    part.unwrap_or_else(|| panic!("no {pointer} in {value}"))
+        .to_owned()
+}
+
+/// Registers a machine; `machine` names what it shares with others.
+fn register(bench: &Bench, cluster: &str, machine: Option<&str>) -> String {
+    let attributes = machine.map(|machine| json!([{"name": "berth.machine", "value": machine}]));
+    let body = json!({
+        "cluster": cluster,
+        "attributes": attributes.unwrap_or_else(|| json!([])),
+        "totalResources": [
+            {"name": "CPU", "integerValue": 1024},
+            {"name": "MEMORY", "integerValue": 2048},
+        ],
+    });
+    let answer = bench.call("RegisterContainerInstance", &body.to_string());
+    text(&answer.unwrap(), "/containerInstance/containerInstanceArn")
+}
+
+/// Calls with the credentials of the agent of `instance`.
+fn as_agent(bench: &Bench, instance: &str, operation: &str, body: &Value) -> Outcome {
+    let id = instance.rsplit('/').next().unwrap();
+    let caller = Caller {
+        scope: SCOPE.parse().unwrap(),
+        arn: format!("arn:aws:sts::123456789012:assumed-role/agent/{id}"),
+        user_id: "AROAEXAMPLE".to_owned(),
+        instance: Some(id.parse().unwrap()),
+        base_url: "http://127.0.0.1:7070".to_owned(),
+    };
+    bench
+        .call_by(caller, operation, &body.to_string())
+        .expect("the operation is served")
+}
+
+fn code(outcome: Outcome) -> String {
+    match outcome {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => error.0.code.into_owned(),
+    }
+}
+
+#[test]
+fn an_agent_acts_for_its_own_instance_alone() {
+    let bench = Bench::default();
+    bench.call("CreateCluster", "{}").unwrap();
+    bench.call("RegisterTaskDefinition", DEFINITION).unwrap();
+    let own = register(&bench, "default", None);
+    let start = json!({"taskDefinition": "web", "containerInstances": [own]});
+    let started = bench.call("StartTask", &start.to_string()).unwrap();
+    let task = text(&started, "/tasks/0/taskArn");
+    let other = register(&bench, "default", None);
+    let report = json!({"task": task, "status": "STOPPED"});
+    let container = json!({"task": task, "containerName": "app", "status": "STOPPED"});
+    let drain = json!({"containerInstances": [own], "status": "DRAINING"});
+    let deregister = json!({"containerInstance": own, "force": true});
+    let again = json!({"containerInstanceArn": own});
+    let attribute = json!({"attributes": [{"name": "a", "targetId": own}]});
+    let calls = [
+        ("SubmitContainerStateChange", &container),
+        ("SubmitTaskStateChange", &report),
+        ("PutAttributes", &attribute),
+        ("DeleteAttributes", &attribute),
+        ("RegisterContainerInstance", &again),
+        ("UpdateContainerInstancesState", &drain),
+        ("DeregisterContainerInstance", &deregister),
+    ];
+    for (operation, body) in calls {
+        let outcome = as_agent(&bench, &other, operation, body);
+        assert_eq!(code(outcome), "AccessDeniedException", "{operation}");
+    }
+    let described = bench.call("DescribeTasks", &json!({"tasks": [task]}).to_string());
+    assert_eq!(text(&described.unwrap(), "/tasks/0/lastStatus"), "PENDING");
+    for (operation, body) in calls {
+        assert_eq!(
+            code(as_agent(&bench, &own, operation, body)),
+            "ok",
+            "{operation}"
+        );
+    }
+}
+
+#[test]
+fn a_machine_that_is_two_instances_has_its_resources_once() {
+    let bench = Bench::default();
+    bench.call("RegisterTaskDefinition", DEFINITION).unwrap();
+    let clusters = ["a", "b"].map(|name| {
+        let create = json!({"clusterName": name});
+        bench.call("CreateCluster", &create.to_string()).unwrap();
+        (name, register(&bench, name, Some("m1")))
+    });
+    let run = json!({"cluster": "a", "taskDefinition": "web", "count": 3});
+    let started = bench.call("RunTask", &run.to_string()).unwrap();
+    assert_eq!(started["tasks"].as_array().unwrap().len(), 3);
+    for (cluster, instance) in &clusters {
+        let describe = json!({"cluster": cluster, "containerInstances": [instance]});
+        let answer = bench.call("DescribeContainerInstances", &describe.to_string());
+        let left = &answer.unwrap()["containerInstances"][0]["remainingResources"];
+        assert_eq!(left[0]["integerValue"], 1024 - 3 * 256, "{cluster}");
+        assert_eq!(left[1]["integerValue"], 2048 - 3 * 512, "{cluster}");
+    }
+    let run = json!({"cluster": "b", "taskDefinition": "web", "count": 2});
+    let started = bench.call("RunTask", &run.to_string()).unwrap();
+    assert_eq!(started["tasks"].as_array().unwrap().len(), 1);
+    assert_eq!(text(&started, "/failures/0/reason"), "RESOURCE:CPU");
+}
