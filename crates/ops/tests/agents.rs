@@ -27,17 +27,20 @@ fn register(bench: &Bench, cluster: &str, machine: Option<&str>) -> String {
         ],
     });
     let answer = bench.call("RegisterContainerInstance", &body.to_string());
-    text(&answer.unwrap(), "/containerInstance/containerInstanceArn")
+    text(
+        &answer.expect("a machine registers"),
+        "/containerInstance/containerInstanceArn",
+    )
 }
 
 /// Calls with the credentials of the agent of `instance`.
 fn as_agent(bench: &Bench, instance: &str, operation: &str, body: &Value) -> Outcome {
-    let id = instance.rsplit('/').next().unwrap();
+    let id = instance.rsplit('/').next().unwrap_or_default();
     let caller = Caller {
-        scope: SCOPE.parse().unwrap(),
+        scope: SCOPE.parse().expect("a scope"),
         arn: format!("arn:aws:sts::123456789012:assumed-role/agent/{id}"),
         user_id: "AROAEXAMPLE".to_owned(),
-        instance: Some(id.parse().unwrap()),
+        instance: Some(id.parse().expect("an instance id")),
         base_url: "http://127.0.0.1:7070".to_owned(),
     };
     bench
@@ -115,4 +118,5 @@ fn a_machine_that_is_two_instances_has_its_resources_once() {
     let started = bench.call("RunTask", &run.to_string()).unwrap();
     assert_eq!(started["tasks"].as_array().unwrap().len(), 1);
     assert_eq!(text(&started, "/failures/0/reason"), "RESOURCE:CPU");
+    assert_eq!(bench.world.panics(), 0);
 }

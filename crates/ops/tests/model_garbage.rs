@@ -202,8 +202,9 @@ fn value(
 
 fn model(service: &str) -> Value {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api-models");
-    let raw = std::fs::read_to_string(folder.join(service).join("model.json")).unwrap();
-    serde_json::from_str(&raw).unwrap()
+    let raw = std::fs::read_to_string(folder.join(service).join("model.json"));
+    let raw = raw.expect("the model is there");
+    serde_json::from_str(&raw).expect("the model is JSON")
 }
 
 /// A control plane with a cluster, definitions, an instance, a task and a log stream.
@@ -227,17 +228,19 @@ fn furnished() -> (Bench, String, String) {
             r#"{"logGroupName": "g", "logStreamName": "s"}"#,
         ),
     ] {
-        bench.call(operation, body).unwrap();
+        bench.call(operation, body).expect("the furniture fits");
     }
     let registered = bench.call(
         "RegisterContainerInstance",
         r#"{"totalResources": [{"name": "CPU", "integerValue": 4096},
             {"name": "MEMORY", "integerValue": 8192}]}"#,
     );
-    let instance = registered.unwrap()["containerInstance"]["containerInstanceArn"].clone();
+    let instance =
+        registered.expect("a machine registers")["containerInstance"]["containerInstanceArn"]
+            .clone();
     let started = bench.call("RunTask", r#"{"taskDefinition": "web"}"#);
-    let task = started.unwrap()["tasks"][0]["taskArn"].clone();
-    let text = |value: Value| value.as_str().unwrap().to_owned();
+    let task = started.expect("there is room")["tasks"][0]["taskArn"].clone();
+    let text = |value: Value| value.as_str().expect("an ARN").to_owned();
     (bench, text(task), text(instance))
 }
 
