@@ -41,6 +41,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("berth", &["server", "agent", "console"]),
     ("testkit", &["model", "state"]),
     ("xtask", &[]),
+    // Measures from outside, over the wire alone.
+    ("bench", &["wire", "api", "model"]),
 ];
 
 /// Crates that decide and do not do: no runtime, no database, no server.

@@ -1,0 +1,169 @@
+//! The server under measurement, and what it tells of itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+
+use crate::calls::{ACCESS_KEY_ID, Api, SECRET_ACCESS_KEY};
+use crate::connection::Connection;
+use crate::postgres::{Database, Postgres, free_port};
+use crate::process::{Process, wait_until};
+
+/// How long a server may take to start with a full store.
+const START_MAX: Duration = Duration::from_secs(120);
+
+/// Where a server keeps its state: a folder of its own, and with Postgres a database.
+pub(crate) struct Store<'a> {
+    pub(crate) folder: PathBuf,
+    pub(crate) database: Option<Database<'a>>,
+}
+
+impl<'a> Store<'a> {
+    /// An empty store in `parent`.
+    pub(crate) fn fresh(parent: &Path, postgres: Option<&'a Postgres>) -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("server-")
+            .tempdir_in(parent)?;
+        Ok(Self {
+            folder: folder.keep(),
+            database: postgres.map(Postgres::fresh_database).transpose()?,
+        })
+    }
+}
+
+impl Drop for Store<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{} is still there: {error}", self.folder.display());
+        }
+    }
+}
+
+/// A running `berth serve`.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server on a free port; it need not answer yet.
+    pub(crate) fn launch(berth: &Path, store: &Store<'_>, flags: &[&str]) -> Result<Self> {
+        // A port that is known before the server listens lets its first answer be timed.
+        Self::launch_at(berth, store, flags, free_port()?)
+    }
+
+    /// Starts a server on this port; it need not answer yet.
+    pub(crate) fn launch_at(
+        berth: &Path,
+        store: &Store<'_>,
+        flags: &[&str],
+        port: u16,
+    ) -> Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut command = Command::new(berth);
+        command
+            .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+            .arg(&store.folder)
+            .args(flags)
+            .env("BERTH_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("BERTH_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("BERTH_LOG", "warn")
+            .stdout(Stdio::null());
+        if let Some(database) = &store.database {
+            command.env("BERTH_DATABASE_URL", &database.url);
+        }
+        let process = Process::start("berth serve", command, &store.folder.join("serve.log"))?;
+        Ok(Self { process, address })
+    }
+
+    /// Starts a server and waits until it answers.
+    pub(crate) fn start(berth: &Path, store: &Store<'_>, flags: &[&str]) -> Result<Self> {
+        let mut server = Self::launch(berth, store, flags)?;
+        if let Err(error) = server.wait_until_healthy() {
+            let log = fs::read_to_string(store.folder.join("serve.log")).unwrap_or_default();
+            return Err(error.context(format!("the server says:\n{log}")));
+        }
+        Ok(server)
+    }
+
+    /// Waits until `/health` says 200; gives how long that took.
+    pub(crate) fn wait_until_healthy(&mut self) -> Result<Duration> {
+        let address = self.address;
+        let process = &mut self.process;
+        wait_until("the server", START_MAX, || {
+            if process.has_ended()? {
+                bail!("the server has ended");
+            }
+            let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\n\r\n");
+            let answered = Connection::open(address)
+                .and_then(|mut connection| Ok(connection.call(request.as_bytes())?.status));
+            Ok(answered.is_ok_and(|status| status == 200))
+        })
+    }
+
+    /// A client for this server.
+    pub(crate) fn api(&self) -> Result<Api> {
+        Api::open(self.address)
+    }
+
+    /// What `/metrics` says now.
+    pub(crate) fn metrics(&self) -> Result<Metrics> {
+        let (status, text) = self.api()?.get("/metrics")?;
+        if status != 200 {
+            bail!("/metrics answered {status}");
+        }
+        Ok(Metrics::parse(&text))
+    }
+
+    /// Ends it in good order.
+    pub(crate) fn stop(self) -> Result<()> {
+        self.process.stop(Signal::TERM)
+    }
+}
+
+/// Counters and gauges by name with labels.
+pub(crate) struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let pairs = lines.filter_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Self(pairs.collect())
+    }
+
+    /// A value; 0 when it is not there, as a counter that was never touched is not.
+    pub(crate) fn get(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// A value that must be there.
+    pub(crate) fn known(&self, name: &str) -> Result<f64> {
+        self.0
+            .get(name)
+            .copied()
+            .with_context(|| format!("the server has no metric {name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_read_with_their_labels() {
+        let text = "# HELP a b\nberth_tasks 12\nbusy_total{lane=\"api\"} 3.5\n";
+        let metrics = Metrics::parse(text);
+        assert_eq!(metrics.get("berth_tasks"), 12.0);
+        assert_eq!(metrics.get("busy_total{lane=\"api\"}"), 3.5);
+        assert!(metrics.known("gone").is_err());
+    }
+}
