@@ -23,6 +23,8 @@ fn register(aws: &Aws, family: &str, containers: &Value) {
 fn shell(name: &str, line: &str, group: &str) -> Value {
     json!({
         "name": name, "image": IMAGE, "memory": 32, "command": ["sh", "-c", line],
+        // A shell that is process 1 ignores SIGTERM.
+        "stopTimeout": 2,
         "logConfiguration": { "logDriver": "awslogs", "options": {
             "awslogs-group": group, "awslogs-create-group": "true",
             "awslogs-region": "us-east-1", "awslogs-stream-prefix": "t",
