@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::DefinitionFacts;
 use crate::id::{ContainerId, InstanceId, TaskId};
 use crate::resources::{Demand, Transport};
+use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -276,6 +277,9 @@ pub struct Task {
     /// The GPUs of the machine that placement gave it, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Text>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
     /// What is wanted.
     pub desired: Desired,
     /// Why it stops.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::name::{ClusterKey, DefinitionKey, ServiceName};
-use crate::tags::Tags;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -147,9 +146,6 @@ pub struct TaskSpec {
     /// The request's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_token: Option<ClientToken>,
-    /// Labels.
-    #[serde(default, skip_serializing_if = "Tags::is_empty")]
-    pub tags: Tags,
     /// When the request was accepted.
     pub created_at: Timestamp,
 }

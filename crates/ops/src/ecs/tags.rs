@@ -11,7 +11,7 @@ use berth_model::id::{InstanceId, TaskId};
 use berth_model::instance::ContainerInstance;
 use berth_model::name::{ClusterKey, DefinitionKey, Scope};
 use berth_model::tags::Tags;
-use berth_model::task::{Task, TaskSpec};
+use berth_model::task::Task;
 use berth_model::text::Text;
 use berth_state::{State, Tx};
 
@@ -166,7 +166,7 @@ impl Target {
         Ok(match self {
             Self::Cluster(key) => &cluster(state, key)?.tags,
             Self::Definition(key) => &definition(state, key, absent)?.tags,
-            Self::Task(cluster, id) => &task(state, cluster, *id, absent)?.spec.tags,
+            Self::Task(cluster, id) => &task(state, cluster, *id, absent)?.tags,
             Self::Instance(cluster, id) => &instance(state, cluster, *id, absent)?.tags,
         })
     }
@@ -191,13 +191,8 @@ impl Target {
             }
             Self::Task(cluster, id) => {
                 let before = task(tx.state(), cluster, *id, absent)?;
-                // The other tasks of the call keep the spec that they share.
-                let spec = TaskSpec {
-                    tags,
-                    ..TaskSpec::clone(&before.spec)
-                };
                 let changed = Task {
-                    spec: Arc::new(spec),
+                    tags,
                     version: before.version.saturating_add(1),
                     ..Task::clone(before)
                 };

@@ -44,7 +44,6 @@ fn given_body(body: Value) -> Given {
         constraints: Vec::new(),
         execute_command: false,
         client_token: None,
-        tags: Tags::default(),
         created_at: at,
     };
     let task = Task {
@@ -52,6 +51,7 @@ fn given_body(body: Value) -> Given {
         spec: Arc::new(spec),
         instance: Some(InstanceId::from_bytes([1; 16])),
         gpus: Vec::new(),
+        tags: Tags::default(),
         desired: Desired::Running,
         stop: None,
         last: LastStatus::Pending,

@@ -47,6 +47,8 @@ pub(super) struct Given<'a> {
 pub(super) struct Draft {
     /// What is asked for; `created_at` is filled in by the transaction.
     pub(super) spec: TaskSpec,
+    /// The labels of each task.
+    pub(super) tags: Tags,
     /// The definition's facts.
     pub(super) facts: Arc<DefinitionFacts>,
     /// What one task takes.
@@ -97,11 +99,11 @@ impl Draft {
             constraints: Vec::new(),
             execute_command,
             client_token: None,
-            tags: tags(cluster, definition, given)?,
             created_at: Timestamp::default(),
         };
         Ok(Draft {
             spec,
+            tags: tags(cluster, definition, given)?,
             facts,
             demand: Arc::new(demand),
         })
@@ -133,6 +135,7 @@ impl Draft {
             spec,
             instance: Some(instance),
             gpus,
+            tags: self.tags.clone(),
             desired: Desired::Running,
             stop: None,
             last,

@@ -157,7 +157,7 @@ impl<'a> View<'a> {
             key: Some(key.to_string()),
             value: Some(value.to_string()),
         };
-        task.spec.tags.iter().map(pair).collect()
+        task.tags.iter().map(pair).collect()
     }
 
     /// Fargate's machines are nobody's business.
