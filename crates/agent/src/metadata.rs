@@ -54,8 +54,9 @@ const HEADERS_MAX: Duration = Duration::from_secs(10);
 pub struct MetadataSettings {
     /// Where the port is kept between runs.
     pub port_file: PathBuf,
-    /// For what only Docker knows of a container, and for statistics.
-    pub docker: DockerRuntime,
+    /// For what only Docker knows of a container, and for statistics; without it, both are left
+    /// out.
+    pub docker: Option<DockerRuntime>,
     /// The addresses of this machine on the containers' networks.
     pub gateways: Gateways,
 }
@@ -73,7 +74,7 @@ pub struct ServedAgent {
 
 /// What every connection uses.
 struct Served {
-    docker: DockerRuntime,
+    docker: Option<DockerRuntime>,
     agents: RwLock<Vec<ServedAgent>>,
     limiter: Limiter,
     samples: Samples,
@@ -118,7 +119,6 @@ impl Served {
 }
 
 /// Who asks.
-#[derive(Clone)]
 struct Asker {
     agent: ServedAgent,
     view: Arc<TaskView>,
@@ -279,3 +279,6 @@ async fn accept(listener: TcpListener, served: Arc<Served>, connections: Arc<Sem
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ impl Object {
 }
 
 /// The task, without tags.
-pub(super) async fn task(docker: &DockerRuntime, asker: &Asker, form: Form) -> Value {
+pub(super) async fn task(docker: Option<&DockerRuntime>, asker: &Asker, form: Form) -> Value {
     let view = &asker.view;
     let task = &view.task;
     let mut object = Object::default();
@@ -80,7 +80,7 @@ pub(super) async fn task(docker: &DockerRuntime, asker: &Asker, form: Form) -> V
 
 /// One container; `None` for one that the agent has not looked at yet.
 pub(super) async fn container(
-    docker: &DockerRuntime,
+    docker: Option<&DockerRuntime>,
     asker: &Asker,
     index: usize,
     form: Form,
@@ -88,11 +88,12 @@ pub(super) async fn container(
     let task = &asker.view.task;
     let definition = task.containers.get(index)?;
     let view = asker.view.containers.get(index)?;
-    let details = match &view.runtime_id {
+    let details = match (docker, &view.runtime_id) {
         // A Docker that is away takes nothing from what the agent itself knows.
-        Some(id) => docker.details(id).await.ok().flatten().unwrap_or_default(),
-        None => Details::default(),
+        (Some(docker), Some(id)) => docker.details(id).await.ok().flatten(),
+        (None, _) | (_, None) => None,
     };
+    let details = details.unwrap_or_default();
     let mut object = Object::default();
     object.put("DockerId", view.runtime_id.as_deref().unwrap_or_default());
     object.put("Name", definition.name.as_str());

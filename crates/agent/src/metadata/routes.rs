@@ -75,7 +75,7 @@ async fn metadata(served: &Served, token: &str, rest: &[&str], form: Form) -> An
             format!("{version} metadata handler: unable to get task arn from request: unknown id");
         return (StatusCode::NOT_FOUND, json!(text));
     };
-    let docker = &served.docker;
+    let docker = served.docker.as_ref();
     match rest {
         [] => {
             let shown = render::container(docker, &asker, asker.container, form).await;
@@ -119,7 +119,7 @@ async fn by_address(served: &Served, client: IpAddr, rest: &[&str]) -> Answer {
         let mut containers = asker.view.containers.iter();
         containers.position(|one| one.runtime_id.as_deref() == Some(id))
     };
-    let docker = &served.docker;
+    let docker = served.docker.as_ref();
     match rest {
         ["metadata"] => (StatusCode::OK, render::task(docker, &asker, Form::V3).await),
         ["metadataWithTags"] => {

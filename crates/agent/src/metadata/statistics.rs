@@ -37,7 +37,8 @@ pub(super) struct Samples {
 
 impl Samples {
     /// The statistics of a container; `None` when it does not run.
-    pub(super) async fn of(&self, docker: &DockerRuntime, id: &RuntimeId) -> Option<Value> {
+    pub(super) async fn of(&self, docker: Option<&DockerRuntime>, id: &RuntimeId) -> Option<Value> {
+        let docker = docker?;
         let now = Instant::now();
         let last = self.last(id).filter(|last| now - last.at < SAMPLE_AGE_MAX);
         let before = match last {
@@ -63,7 +64,7 @@ impl Samples {
     }
 
     /// The statistics of a task's containers, by their ids; `null` for one that does not run.
-    pub(super) async fn of_task(&self, docker: &DockerRuntime, asker: &Asker) -> Value {
+    pub(super) async fn of_task(&self, docker: Option<&DockerRuntime>, asker: &Asker) -> Value {
         let ids = asker
             .view
             .containers

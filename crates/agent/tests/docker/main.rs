@@ -1,10 +1,13 @@
-//! The Docker runtime against a real Docker: each test starts a daemon of its own.
+//! The Docker runtime against a real Docker: each test starts a daemon of its own, in a network
+//! of its own.
 //!
-//! They need root, and of Debian the packages docker.io, busybox-static, iptables and iproute2,
-//! and docker-registry for the tests of pulls.
+//! They need root, and of Debian the packages docker.io, docker-registry, busybox-static,
+//! iptables and iproute2.
 
 mod definition;
-
+mod images;
+mod logs;
+mod metadata;
 mod network;
-
+mod restarts;
 mod support;

@@ -181,11 +181,7 @@ fn tasks_with_a_network_of_their_own_have_an_address_and_share_localhost() {
         let output = daemon.docker(&["logs", &first.id("client")]);
         assert!(output.starts_with("here\n"), "{output}");
         let ip = network.ip.to_string();
-        for part in [
-            &*ip,
-            &*network.mac,
-            "192.0.2.9\tdb",
-        ] {
+        for part in [&*ip, &*network.mac, "192.0.2.9\tdb"] {
             assert!(output.contains(part), "{part} is missing in {output}");
         }
         // Docker answers names itself there, and asks the servers of the definition.

@@ -122,6 +122,9 @@ impl Daemon {
     /// Ends the daemon as a crash does.
     pub(crate) fn kill(&mut self) {
         self.signal("-KILL");
+        // Docker's own containerd dies with it. Where nobody reaps it, a new Docker takes it for
+        // one that runs.
+        let _ = std::fs::remove_file(self.path("exec/containerd/containerd.pid"));
     }
 
     fn signal(&mut self, signal: &str) {
@@ -220,6 +223,13 @@ impl Drop for Daemon {
             }
         }
         self.stop();
+        // What Docker left mounted would keep the folder.
+        let folder = self.folder.path().display().to_string();
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let mounts = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for mount in mounts.filter(|mount| mount.starts_with(&folder)) {
+            let _ = Command::new("umount").args(["--lazy", mount]).status();
+        }
     }
 }
 

@@ -354,12 +354,10 @@ pub(super) fn spawn_image_cleanup(inner: &Arc<Inner>) {
 
 /// The digest under which the registry of the image's name knows it.
 fn digest(name: &ImageName, repo_digests: &[String]) -> Option<String> {
-    let pairs = repo_digests
+    let mut pairs = repo_digests
         .iter()
         .filter_map(|entry| entry.split_once('@'));
-    let (_, digest) = pairs
-        .filter(|(repository, _)| *repository == name.repository)
-        .last()?;
+    let (_, digest) = pairs.rfind(|(repository, _)| *repository == name.repository)?;
     Some(digest.to_owned())
 }
 

@@ -6,8 +6,8 @@ use bollard::models::{ContainerStatsResponse, SystemInfo};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 
-use super::Inner;
 use super::failure::{LOOK_MAX, NOT_FOUND, describe, status, timed_out, within};
+use super::{DockerSettings, Inner};
 use crate::runtime::{ErrorKind, NetworkUsage, RuntimeError, RuntimeFacts, Usage};
 
 const BYTES_PER_MIB: i64 = 1024 * 1024;
@@ -40,7 +40,7 @@ impl Inner {
                 "aarch64" => "arm64".to_owned(),
                 _ => machine,
             },
-            capabilities: capabilities(&info, &api, self.settings.logs.is_some()),
+            capabilities: capabilities(&info, &api, &self.settings),
             gpus: self.settings.gpus.clone(),
         })
     }
@@ -63,7 +63,7 @@ impl Inner {
     }
 }
 
-fn capabilities(info: &SystemInfo, api: &str, ships_logs: bool) -> Vec<String> {
+fn capabilities(info: &SystemInfo, api: &str, settings: &DockerSettings) -> Vec<String> {
     let minor = api
         .strip_prefix("1.")
         .and_then(|minor| minor.parse::<u32>().ok());
@@ -81,9 +81,18 @@ fn capabilities(info: &SystemInfo, api: &str, ships_logs: bool) -> Vec<String> {
     let driver = |name: &str| format!("com.amazonaws.ecs.capability.logging-driver.{name}");
     names.extend(known.map(|name| driver(name)));
     names.push(driver("none"));
-    if ships_logs {
+    if settings.logs.is_some() {
         names.push(driver("awslogs"));
         names.push("ecs.capability.execution-role-awslogs".to_owned());
+    }
+    if settings.environment_files.is_some() {
+        names.push("ecs.capability.env-files.s3".to_owned());
+    }
+    // Docker's configuration stands for every registry, Amazon's among them, and for the role
+    // that would have been used.
+    if settings.registry_config.is_some() {
+        names.push("com.amazonaws.ecs.capability.ecr-auth".to_owned());
+        names.push("ecs.capability.execution-role-ecr-pull".to_owned());
     }
     let options = info.security_options.as_deref().unwrap_or_default();
     for module in ["selinux", "apparmor"] {
