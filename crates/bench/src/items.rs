@@ -1,7 +1,12 @@
 //! The items that are measured, by their letters.
 
 mod describe;
+mod docker;
+mod killed;
+mod lives;
 mod placed;
+mod placement;
+mod start;
 
 use std::path::PathBuf;
 
@@ -16,36 +21,73 @@ use crate::report::{Run, Section};
 pub(crate) enum Item {
     /// Tasks placed and durable.
     A,
+    /// Whole lives of tasks.
+    B,
     /// RunTask on a schedule.
     C,
     /// DescribeTasks.
     D,
+    /// Placement alone.
+    E,
+    /// First answer and memory, by the number of tasks.
+    F,
+    /// The server is killed under load.
+    G,
+    /// RunTask beside `docker run`.
+    H,
 }
 
 impl Item {
-    pub(crate) const ALL: &[Self] = &[Self::A, Self::C, Self::D];
+    pub(crate) const ALL: &[Self] = &[
+        Self::A,
+        Self::B,
+        Self::C,
+        Self::D,
+        Self::E,
+        Self::F,
+        Self::G,
+        Self::H,
+    ];
 
     fn letter(self) -> &'static str {
         match self {
             Self::A => "a",
+            Self::B => "b",
             Self::C => "c",
             Self::D => "d",
+            Self::E => "e",
+            Self::F => "f",
+            Self::G => "g",
+            Self::H => "h",
         }
     }
 
     fn title(self) -> &'static str {
         match self {
             Self::A => "tasks placed and durable",
+            Self::B => "whole lives of tasks, purged in the end",
             Self::C => "RunTask of 10, 400 calls/s on a schedule",
             Self::D => "DescribeTasks of 100",
+            Self::E => "placement alone",
+            Self::F => "first answer and memory, by the number of tasks",
+            Self::G => "5,000 agents, and the server killed under load",
+            Self::H => "RunTask to RUNNING beside docker run -d",
         }
     }
 
-    /// Whether the item's figure depends on the store.
+    /// Whether the item is measured on both stores.
     pub(crate) fn on_postgres(self) -> bool {
         match self {
-            Self::A | Self::C => true,
-            Self::D => false,
+            Self::A | Self::B | Self::C => true,
+            Self::D | Self::E | Self::F | Self::G | Self::H => false,
+        }
+    }
+
+    /// Whether one run has medians of its own.
+    fn is_repeated_inside(self) -> bool {
+        match self {
+            Self::E | Self::F | Self::H => true,
+            Self::A | Self::B | Self::C | Self::D | Self::G => false,
         }
     }
 }
@@ -84,8 +126,13 @@ impl Bench {
             "SQLite"
         };
         let mut runs = Vec::new();
-        for number in 1..=self.runs {
-            eprintln!("({}) {store}, run {number} of {}", item.letter(), self.runs);
+        let count = if item.is_repeated_inside() {
+            1
+        } else {
+            self.runs
+        };
+        for number in 1..=count {
+            eprintln!("({}) {store}, run {number} of {count}", item.letter());
             let run = self.run(item, postgres);
             runs.push(run.with_context(|| format!("item ({})", item.letter()))?);
         }
@@ -100,8 +147,20 @@ impl Bench {
     fn run(&self, item: Item, postgres: Option<&Postgres>) -> Result<Run> {
         match item {
             Item::A => placed::throughput(self, postgres),
+            Item::B => lives::lives(self, postgres),
             Item::C => placed::latency(self, postgres),
             Item::D => describe::describe(self, postgres),
+            Item::E => placement::placement(self),
+            Item::F => start::starts(self, postgres),
+            Item::G => killed::killed(self, postgres),
+            Item::H => match docker::cannot() {
+                None => docker::beside_docker(self),
+                Some(why) => {
+                    let mut run = Run::default();
+                    run.note(format!("not measured: {why}"));
+                    Ok(run)
+                }
+            },
         }
     }
 }

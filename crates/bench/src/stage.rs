@@ -33,7 +33,7 @@ pub(crate) const AGENT_MEMORY: i32 = 10_000_000;
 pub(crate) const TASKS_PER_CALL: u64 = 10;
 /// How long all agents may take to connect.
 const CONNECT_MAX: Duration = Duration::from_secs(180);
-/// How long a fleet may take to ack what it was sent before something is measured.
+/// The writer's lanes, as its metrics call them.
 const LANES: [&str; 3] = ["agents", "api", "controllers"];
 
 /// A server and what is in it. Fields are dropped in order: agents, then the server, then its
@@ -119,6 +119,8 @@ impl<'a> Stage<'a> {
         command
             .args(["agent", "--server", &format!("http://{}", self.address())])
             .args(["--cluster", CLUSTER, "--runtime", "simulated"])
+            // Agents that remember every task for hours would be a figure of their own.
+            .args(["--cleanup-wait", "10s"])
             .args(["--count", &count.to_string(), "--region", REGION])
             .args(["--cpu", &AGENT_CPU.to_string()])
             .args(["--memory", &AGENT_MEMORY.to_string(), "--data-dir"])
