@@ -273,6 +273,8 @@ async fn accept(listener: TcpListener, served: Arc<Served>, connections: Arc<Sem
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADERS_MAX)
+                // Simple clients close their side once they have asked.
+                .half_close(true)
                 .serve_connection(TokioIo::new(stream), service);
             // A client that goes away is its own business.
             let _ = connection.await;

@@ -10,7 +10,7 @@ fn a_restart_of_docker_is_a_gap_after_which_ended_containers_have_exit_codes() {
         let mut daemon = Daemon::start().await;
         let runtime = daemon.runtime().await;
         let mut events = runtime.events(&instance());
-        let sleeper = "trap 'exit 3' TERM; while true; do usleep 20000; done";
+        let sleeper = "trap 'exit 3' TERM; sleep 600 & wait";
         let running = Running::start_all(&runtime, task("away", vec![shell("app", sleeper)])).await;
         for crash in [false, true] {
             if crash {

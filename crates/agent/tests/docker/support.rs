@@ -30,6 +30,17 @@ pub(crate) fn isolated(test: impl Future<Output = ()> + Send + 'static) {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
             .expect("a network namespace; the tests need root");
         run("ip", &["link", "set", "lo", "up"]);
+        // Machines have a way out, though nobody answers there.
+        run(
+            "ip",
+            &[
+                "link", "add", "out", "type", "veth", "peer", "name", "beyond",
+            ],
+        );
+        run("ip", &["addr", "add", "192.0.2.1/24", "dev", "out"]);
+        run("ip", &["link", "set", "beyond", "up"]);
+        run("ip", &["link", "set", "out", "up"]);
+        run("ip", &["route", "add", "default", "via", "192.0.2.254"]);
         // Its threads begin in the namespace of this one.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -192,7 +192,10 @@ impl Inner {
 
     async fn bring(&self, request: &PullRequest, name: &ImageName) -> Result<(), RuntimeError> {
         self.check_disk().await?;
-        if let Some(wanted) = &request.container().registry_authentication {
+        // Docker's configuration stands for Amazon's registries as well; secrets of ECS's own
+        // this agent cannot look up.
+        let wanted = request.container().registry_authentication.as_ref();
+        if let Some(wanted) = wanted.filter(|wanted| wanted.kind != "ecr") {
             return Err(RuntimeError::new(
                 ErrorKind::CannotPullContainerAuth,
                 format!("this agent has no credentials of kind {}", wanted.kind),
