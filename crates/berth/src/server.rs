@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::banner::{Banner, url_of};
 use crate::cli::Limits;
-use crate::data_dir;
 use crate::exit::Failure;
+use crate::{control, data_dir};
 
 /// How long a deregistered instance can be described; ECS names no time, and a day covers a
 /// look at what happened yesterday.
@@ -81,6 +81,7 @@ pub(crate) async fn start(config: Config) -> Result<Started, Failure> {
     let listen = running.address();
     let url = url_of(listen, tls);
     data_dir::record_endpoint(&data_dir, &url)?;
+    control::listen(&data_dir, running.backups())?;
     Ok(Started {
         running,
         url,

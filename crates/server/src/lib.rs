@@ -19,6 +19,7 @@ mod payload;
 mod run;
 mod standby;
 mod term;
+pub mod upkeep;
 mod worlds;
 mod writer;
 
@@ -30,4 +31,4 @@ pub use worlds::WorldOpener;
 // from here.
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
-pub use berth_storage::{Location, LogLimits, OpenError};
+pub use berth_storage::{BackupError, LoadError, Location, LogLimits, OpenError, StoreError};

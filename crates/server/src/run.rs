@@ -19,6 +19,7 @@ use crate::config::{Config, Tls};
 use crate::http::{Listener, router, serve};
 use crate::metrics::Metrics;
 use crate::term;
+use crate::upkeep::Backups;
 use crate::worlds::{WorldOpener, Worlds};
 
 /// Why a server could not be started.
@@ -59,6 +60,7 @@ pub enum RunError {
 pub struct Running {
     address: SocketAddr,
     front: Arc<Front>,
+    store: Store,
     stop: CancellationToken,
     terms: JoinHandle<Result<(), RunError>>,
     listening: JoinHandle<()>,
@@ -109,10 +111,17 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         hang_up,
     );
     let listening = tokio::spawn(serving);
-    let terms = tokio::spawn(term::run(config, store, logs, front.clone(), stop.clone()));
+    let terms = tokio::spawn(term::run(
+        config,
+        store.clone(),
+        logs,
+        front.clone(),
+        stop.clone(),
+    ));
     Ok(Running {
         address,
         front,
+        store,
         stop,
         terms,
         listening,
@@ -134,6 +143,12 @@ impl Running {
     /// From now on `/health` says 200, as soon as this server leads.
     pub fn set_ready(&self) {
         self.front.not_ready.store(None);
+    }
+
+    /// Takes backups while the server goes on.
+    #[must_use]
+    pub fn backups(&self) -> Backups {
+        Backups(self.store.clone())
     }
 
     /// Asks the server to stop; [`Running::wait`] then ends.

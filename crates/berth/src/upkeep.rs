@@ -1,0 +1,137 @@
+//! `berth backup`, `restore` and `move`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use berth_server::upkeep::{self, Extent, UpkeepError};
+use berth_server::{BackupError, LoadError, Location, OpenError, StoreError};
+
+use crate::cli::{Backup, Move, Restore, StoreArgs};
+use crate::exit::Failure;
+use crate::{control, data_dir, server};
+
+/// The store that the arguments name.
+pub(crate) fn location(store: &StoreArgs) -> Result<Location, Failure> {
+    Ok(match &store.database_url {
+        Some(url) => postgres(url),
+        None => Location::Embedded {
+            data_dir: data_dir::resolve(store.data_dir.as_deref(), "dev")?,
+        },
+    })
+}
+
+fn postgres(url: &str) -> Location {
+    Location::Postgres {
+        url: url.to_owned(),
+        schema: server::SCHEMA.to_owned(),
+    }
+}
+
+/// Writes a backup: by the server where one uses the data directory, else from the store itself.
+///
+/// # Errors
+/// When the file exists, or cannot be written, or the store not be read.
+pub(crate) async fn backup(backup: &Backup) -> Result<(), Failure> {
+    let file = absolute(&backup.file)?;
+    if file.exists() {
+        let wrong = anyhow!("{} exists, and is not replaced", file.display());
+        return Err(Failure::Usage(wrong));
+    }
+    let location = location(&backup.store)?;
+    eprintln!("berth: writing a backup to {}", file.display());
+    if let Location::Embedded { data_dir } = &location {
+        must_exist(data_dir)?;
+        if let Some((revision, records)) = control::backup(data_dir, &file).await? {
+            report("backed up", Extent { revision, records });
+            return Ok(());
+        }
+    }
+    report(
+        "backed up",
+        upkeep::backup(&location, &file).await.map_err(failure)?,
+    );
+    Ok(())
+}
+
+/// Fills an empty store from a backup.
+///
+/// # Errors
+/// When the store is not empty or in use, or the file is no backup.
+pub(crate) async fn restore(restore: &Restore) -> Result<(), Failure> {
+    let file = absolute(&restore.file)?;
+    if !file.exists() {
+        return Err(Failure::Usage(anyhow!("there is no {}", file.display())));
+    }
+    let location = location(&restore.store)?;
+    eprintln!("berth: restoring {}", file.display());
+    report(
+        "restored",
+        upkeep::restore(&file, &location).await.map_err(failure)?,
+    );
+    Ok(())
+}
+
+/// Copies a data directory's state into an empty database.
+///
+/// # Errors
+/// When either is in use, or the database is not empty.
+pub(crate) async fn move_to(moving: &Move) -> Result<(), Failure> {
+    let data_dir = data_dir::resolve(moving.data_dir.as_deref(), "dev")?;
+    must_exist(&data_dir)?;
+    eprintln!("berth: moving {} to the database", data_dir.display());
+    let from = Location::Embedded { data_dir };
+    let moved = upkeep::move_to(&from, &postgres(&moving.to)).await;
+    report("moved", moved.map_err(failure)?);
+    eprintln!("berth: the data directory is as it was; log events stay there");
+    Ok(())
+}
+
+fn report(done: &str, extent: Extent) {
+    println!(
+        "{done} {} records at revision {}",
+        extent.records, extent.revision
+    );
+}
+
+/// A mistyped folder would otherwise be made, and found empty.
+pub(crate) fn must_exist(data_dir: &std::path::Path) -> Result<(), Failure> {
+    if data_dir.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Usage(anyhow!(
+        "there is no {}",
+        data_dir.display()
+    )))
+}
+
+fn absolute(file: &std::path::Path) -> Result<PathBuf, Failure> {
+    let absolute = std::path::absolute(file);
+    absolute
+        .with_context(|| format!("{} cannot be used", file.display()))
+        .map_err(Failure::Usage)
+}
+
+/// What the end of a command means for whoever called it.
+pub(crate) fn failure(error: UpkeepError) -> Failure {
+    match &error {
+        UpkeepError::Open(OpenError::InUse { .. }) => Failure::InUse(error.into()),
+        UpkeepError::Open(OpenError::Newer { .. } | OpenError::Damaged { .. })
+        | UpkeepError::Read(LoadError::CorruptRow { .. })
+        | UpkeepError::Read(LoadError::Store(StoreError::Damaged { .. }))
+        | UpkeepError::Copy(BackupError::Copy(LoadError::CorruptRow { .. })) => {
+            Failure::Data(error.into())
+        }
+        UpkeepError::Copy(BackupError::NotEmpty { .. } | BackupError::File { .. }) => {
+            Failure::Usage(error.into())
+        }
+        UpkeepError::Open(OpenError::Tables(_) | OpenError::Unavailable { .. })
+        | UpkeepError::Read(LoadError::Store(
+            StoreError::Unavailable { .. } | StoreError::Deposed,
+        ))
+        | UpkeepError::Copy(
+            BackupError::Io { .. }
+            | BackupError::Copy(LoadError::Store(_))
+            | BackupError::Target(_),
+        ) => Failure::Retry(error.into()),
+    }
+}
