@@ -14,16 +14,28 @@
     reason = "a harness stops its test at the first surprise, everywhere"
 )]
 
+mod agent_socket;
+mod call;
 mod clients;
 mod deadline;
 mod docker;
+mod load;
+mod postgres;
+mod process;
 mod program;
 mod raw;
 mod server;
+mod trace;
 
+pub use agent_socket::{AgentSocket, Frame, Refusal};
+pub use call::{Caller, Key};
 pub use clients::{Aws, Refused, python};
 pub use deadline::{SOON, wait_for};
 pub use docker::{Docker, IMAGE};
+pub use load::{Load, Tally};
+pub use postgres::Postgres;
+pub use process::{Process, chance, ended};
 pub use program::{berth, project_root, run_berth};
 pub use raw::{Answer, api_request, exchange, signed};
 pub use server::{Server, Spec};
+pub use trace::{Line, Trace};

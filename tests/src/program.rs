@@ -12,11 +12,20 @@ pub fn project_root() -> &'static Path {
         .expect("the package is a folder of the repository")
 }
 
-/// The built program. Building it is left to cargo, which does nothing when it is current.
+/// The built program. Building it is left to cargo, which does nothing when it is current;
+/// `BERTH_TEST_PROGRAM` names one that shall be tested as it is.
 #[must_use]
 pub fn berth() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the environment names the program"
+        )]
+        let named = std::env::var_os("BERTH_TEST_PROGRAM");
+        if let Some(named) = named {
+            return named.into();
+        }
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "berth", "--bin", "berth"])
             .current_dir(project_root())

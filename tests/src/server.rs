@@ -22,6 +22,7 @@ const STOP_MAX: Duration = Duration::from_secs(40);
 pub struct Spec {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    data_dir: Option<String>,
 }
 
 impl Spec {
@@ -42,7 +43,15 @@ impl Spec {
         Spec {
             arguments: own.map(str::to_owned).collect(),
             environment: Vec::new(),
+            data_dir: None,
         }
+    }
+
+    /// With this data directory, which outlives the server.
+    #[must_use]
+    pub fn data_dir(mut self, path: &str) -> Spec {
+        self.data_dir = Some(path.to_owned());
+        self
     }
 
     /// With this variable in its environment.
@@ -80,6 +89,9 @@ impl Server {
     /// Its data directory.
     #[must_use]
     pub fn data_dir(&self) -> String {
+        if let Some(path) = &self.spec.data_dir {
+            return path.clone();
+        }
         self.folder.path().join("data").display().to_string()
     }
 
@@ -111,10 +123,26 @@ impl Server {
 
     /// Starts it again after [`Server::kill`], on the same data and port.
     pub fn restart(&mut self) {
+        self.begin();
+        let recorded = self.recorded();
+        let url = wait_for("the endpoint to be recorded", SOON, || {
+            self.assert_running();
+            fs::read_to_string(&recorded)
+                .ok()
+                .filter(|url| url.ends_with('\n'))
+        });
+        self.address = url.trim().trim_start_matches("http://").to_owned();
+        wait_for("the server to be healthy", SOON, || {
+            self.assert_running();
+            self.is_healthy().then_some(())
+        });
+    }
+
+    /// Starts its process again after [`Server::kill`], and waits for nothing.
+    pub fn begin(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let data_dir = self.data_dir();
-        let recorded = Path::new(&data_dir).join("endpoint");
-        let _ = fs::remove_file(&recorded);
+        let _ = fs::remove_file(self.recorded());
         let log = File::options()
             .create(true)
             .append(true)
@@ -130,17 +158,29 @@ impl Server {
             .spawn()
             .expect("berth starts");
         self.child = Some(child);
-        let url = wait_for("the endpoint to be recorded", SOON, || {
-            self.assert_running();
-            fs::read_to_string(&recorded)
-                .ok()
-                .filter(|url| url.ends_with('\n'))
-        });
-        self.address = url.trim().trim_start_matches("http://").to_owned();
-        wait_for("the server to be healthy", SOON, || {
-            self.assert_running();
-            (self.get("/health").0 == 200).then_some(())
-        });
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Whether it says of itself that it serves.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.get("/health").0 == 200
+    }
+
+    /// Everything that it has logged, over all its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The file in which it records its endpoint.
+    fn recorded(&self) -> std::path::PathBuf {
+        Path::new(&self.data_dir()).join("endpoint")
     }
 
     /// Status and body of a GET.
@@ -166,7 +206,7 @@ impl Server {
     /// Memory in use, in bytes, as the kernel counts it.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let pid = self.child.as_ref().expect("it runs").id();
+        let pid = self.pid();
         let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
