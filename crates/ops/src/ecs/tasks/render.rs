@@ -1,7 +1,11 @@
 //! Tasks as the API shows them (reference §2.7, §4.2).
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use berth_api::ecs;
 use berth_model::definition::{ContainerFacts, DefinitionFacts, NetworkMode};
+use berth_model::id::InstanceId;
 use berth_model::instance::{ContainerInstance, ZONE_ATTRIBUTE};
 use berth_model::name::ClusterKey;
 use berth_model::resources::Transport;
@@ -39,6 +43,26 @@ pub(crate) struct View<'a> {
     moment: Moment,
     tags: bool,
     arns: Arns,
+    /// What was looked up of the instances of this answer's tasks.
+    places: RefCell<HashMap<InstanceId, Place>>,
+}
+
+/// What a task shows of its instance. Looking it up walks some thirty attributes, and the tasks
+/// of one answer share few instances.
+#[derive(Clone, Default)]
+struct Place {
+    zone: Option<Text>,
+    architecture: Option<Text>,
+}
+
+impl Place {
+    fn of(instance: &ContainerInstance) -> Place {
+        let value = |name| instance.attribute(name).flatten().cloned();
+        Place {
+            zone: value(ZONE_ATTRIBUTE),
+            architecture: value(ARCHITECTURE_ATTRIBUTE),
+        }
+    }
 }
 
 /// What the ARNs of a cluster's parts begin with, made once for all tasks of an answer: an answer
@@ -82,7 +106,23 @@ impl<'a> View<'a> {
             moment,
             tags,
             arns: Arns::of(cluster),
+            places: RefCell::default(),
         }
+    }
+
+    fn place(&self, task: &Task) -> Place {
+        let Some(id) = task.instance else {
+            return Place::default();
+        };
+        let mut places = self.places.borrow_mut();
+        let place = places.entry(id).or_insert_with(|| {
+            self.state
+                .instances
+                .get(&id)
+                .map(|instance| Place::of(instance))
+                .unwrap_or_default()
+        });
+        place.clone()
     }
 
     /// The task as the API shows it.
@@ -100,15 +140,13 @@ impl<'a> View<'a> {
         let demand = task.demand(facts);
         let id = task.id.to_string();
         let arn = [&*self.arns.task, &id].concat();
-        let instance = task.instance.and_then(|id| self.state.instances.get(&id));
+        let place = self.place(task);
         let (connectivity, connectivity_at) = self.connectivity(task);
         let overrides = spec.overrides.as_deref();
         let mut shown = ecs::Task {
             attachments: Some(attachments(task, facts)),
-            attributes: Some(attributes(instance.map(|i| &**i))),
-            availability_zone: instance
-                .and_then(|i| i.attribute(ZONE_ATTRIBUTE).flatten())
-                .map(Text::to_string),
+            attributes: Some(attributes(place.architecture)),
+            availability_zone: place.zone.as_ref().map(Text::to_string),
             capacity_provider_name: spec.capacity_provider.as_ref().map(Text::to_string),
             cluster_arn: Some(self.arns.cluster.clone()),
             connectivity,
@@ -294,8 +332,7 @@ fn stop_code(code: StopCode) -> ecs::TaskStopCode {
     }
 }
 
-fn attributes(instance: Option<&ContainerInstance>) -> Vec<ecs::Attribute> {
-    let architecture = instance.and_then(|i| i.attribute(ARCHITECTURE_ATTRIBUTE).flatten());
+fn attributes(architecture: Option<Text>) -> Vec<ecs::Attribute> {
     architecture
         .map(|value| ecs::Attribute {
             name: Some(ARCHITECTURE_ATTRIBUTE.into()),
