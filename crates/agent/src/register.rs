@@ -7,27 +7,17 @@ use crate::config::AgentConfig;
 use crate::engine::Resources;
 use crate::runtime::RuntimeFacts;
 
-/// Capabilities that do not depend on the runtime: what this agent does with a payload.
-/// `full-sync` says that it takes task manifests.
+/// Capabilities that do not depend on the runtime: what the engine itself does with a payload.
+/// `full-sync` says that it takes task manifests. What the stock agent has and this one does not
+/// (secrets of AWS stores, FireLens, EFS, App Mesh, …) is left out, so that a task which needs it
+/// is refused when it is placed and not when it is started.
 const ALWAYS: &[&str] = &[
-    "com.amazonaws.ecs.capability.logging-driver.awsfirelens",
+    "com.amazonaws.ecs.capability.task-iam-role",
+    "com.amazonaws.ecs.capability.task-iam-role-network-host",
     "ecs.capability.container-ordering",
     "ecs.capability.container-restart-policy",
-    "ecs.capability.docker-plugin.local",
-    "ecs.capability.ecr-endpoint",
-    "ecs.capability.efs",
-    "ecs.capability.env-files.s3",
     "ecs.capability.external",
-    "ecs.capability.firelens.fluentbit",
-    "ecs.capability.firelens.fluentd",
-    "ecs.capability.firelens.options.config.file",
     "ecs.capability.full-sync",
-    "ecs.capability.network.container-port-range",
-    "ecs.capability.private-registry-authentication.secretsmanager",
-    "ecs.capability.secrets.asm.bootstrap.log-driver",
-    "ecs.capability.secrets.asm.environment-variables",
-    "ecs.capability.secrets.ssm.bootstrap.log-driver",
-    "ecs.capability.secrets.ssm.environment-variables",
 ];
 
 /// What the machine gives to tasks: the runtime's figures or those configured in their place.

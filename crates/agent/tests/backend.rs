@@ -1,5 +1,7 @@
 //! The agent against a server of a few lines: registration, work, reports, restarts.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -59,6 +59,45 @@ const PREFIX: &str = "sim/";
 /// The ports that dynamic mappings get, as the stock agent has them.
 const DYNAMIC_PORTS: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
+/// What a real machine with all settings has: the runtime pretends everything that the Docker
+/// one does. Both lists, and no more than they name, are held against task definitions by a
+/// whole-cluster test.
+const CAPABILITIES: [&str; 33] = [
+    "com.amazonaws.ecs.capability.docker-remote-api.1.17",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.18",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.19",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.20",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.21",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.22",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.23",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.24",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.25",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.28",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.29",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.30",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.32",
+    "com.amazonaws.ecs.capability.ecr-auth",
+    "com.amazonaws.ecs.capability.logging-driver.awslogs",
+    "com.amazonaws.ecs.capability.logging-driver.fluentd",
+    "com.amazonaws.ecs.capability.logging-driver.gelf",
+    "com.amazonaws.ecs.capability.logging-driver.journald",
+    "com.amazonaws.ecs.capability.logging-driver.json-file",
+    "com.amazonaws.ecs.capability.logging-driver.local",
+    "com.amazonaws.ecs.capability.logging-driver.none",
+    "com.amazonaws.ecs.capability.logging-driver.splunk",
+    "com.amazonaws.ecs.capability.logging-driver.syslog",
+    "com.amazonaws.ecs.capability.privileged-container",
+    "ecs.capability.container-health-check",
+    "ecs.capability.docker-plugin.local",
+    "ecs.capability.env-files.s3",
+    "ecs.capability.execution-role-awslogs",
+    "ecs.capability.execution-role-ecr-pull",
+    "ecs.capability.network.container-port-range",
+    "ecs.capability.pid-ipc-namespace-sharing",
+    "ecs.capability.task-cpu-mem-limit",
+    "ecs.capability.task-eni",
+];
+
 #[derive(Debug, Default)]
 struct World {
     containers: HashMap<RuntimeId, Sim>,
@@ -346,36 +385,7 @@ impl Runtime for Simulated {
             cpu_units: self.config.cpu_units,
             memory_mib: self.config.memory_mib,
             architecture: "x86_64".to_owned(),
-            capabilities: [
-                "com.amazonaws.ecs.capability.docker-remote-api.1.17",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.18",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.19",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.20",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.21",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.22",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.23",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.24",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.25",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.28",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.29",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.30",
-                "com.amazonaws.ecs.capability.docker-remote-api.1.32",
-                "com.amazonaws.ecs.capability.ecr-auth",
-                "com.amazonaws.ecs.capability.privileged-container",
-                "com.amazonaws.ecs.capability.task-iam-role",
-                "com.amazonaws.ecs.capability.task-iam-role-network-host",
-                "com.amazonaws.ecs.capability.logging-driver.json-file",
-                "com.amazonaws.ecs.capability.logging-driver.none",
-                "com.amazonaws.ecs.capability.logging-driver.awslogs",
-                "ecs.capability.execution-role-ecr-pull",
-                "ecs.capability.execution-role-awslogs",
-                "ecs.capability.container-health-check",
-                "ecs.capability.pid-ipc-namespace-sharing",
-                "ecs.capability.task-cpu-mem-limit",
-                "ecs.capability.task-eni",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
             gpus: Vec::new(),
         };
         async move { Ok(facts) }.boxed()
