@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use berth_agent::runtime::docker::logs::LogsApi;
 use berth_agent::runtime::docker::{DockerRuntime, DockerSettings};
@@ -14,6 +14,7 @@ use berth_agent::runtime::{
 };
 use berth_agent_proto::task::{Container, DockerConfig, Task};
 use bollard::Docker;
+use tokio::time::Instant;
 
 /// How long anything may take before the test fails: machines of CI are slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
