@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use berth_agent::agent::Outlook;
 use berth_agent::config::Capacity;
 use berth_agent::fleet;
 use berth_agent::http::{KeySource, Keys};
@@ -41,8 +42,9 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     };
     let attributes = attributes(&agent.attribute).map_err(Failure::Usage)?;
     let behavior = agent.work.image_pull_behavior;
+    let workshop = place.open().await?;
     let configs = (0..agent.count).map(|number| {
-        place.agent(Identity {
+        place.agent(&workshop, Identity {
             number,
             cluster: &agent.cluster,
             capacity: capacity(&agent.capacity),
@@ -53,7 +55,7 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
             cleanup_wait: agent.work.cleanup_wait.unwrap_or(CLEANUP_WAIT),
         })
     });
-    let workshop = place.open().await?;
+    let configs: Vec<_> = configs.collect();
     let cancel = CancellationToken::new();
     let until_signal = cancel.clone();
     tokio::spawn(async move {
@@ -67,16 +69,23 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
         agent.server,
         data_dir.display()
     );
-    let outlooks = Vec::new();
-    fleet::run(
-        configs.collect(),
-        &workshop.shared,
-        workshop.kept,
-        outlooks,
-        cancel,
-    )
-    .await
-    .map_err(agents::failure)
+    // Thousands of simulated agents have no tasks that would call, and so no outlooks either.
+    let outlooks: Vec<Outlook> = match &workshop.endpoints {
+        Some(_) => configs.iter().map(|_| Outlook::new()).collect(),
+        None => Vec::new(),
+    };
+    for (config, outlook) in configs.iter().zip(&outlooks) {
+        place.serve_tasks(&workshop, config, outlook);
+    }
+    if let Some(endpoints) = &workshop.endpoints {
+        endpoints.redirect().await;
+    }
+    let run = fleet::run(configs, &workshop.shared, workshop.kept, outlooks, cancel);
+    let ended = run.await;
+    if let Some(endpoints) = &workshop.endpoints {
+        endpoints.stop_redirecting().await;
+    }
+    ended.map_err(agents::failure)
 }
 
 fn capacity(named: &[cli::Capacity]) -> Capacity {

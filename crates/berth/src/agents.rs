@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use berth_agent::agent::{AgentError, Shared};
+use berth_agent::agent::{AgentError, Outlook, Shared};
 use berth_agent::clock::Clock;
 use berth_agent::config::{AgentConfig, Capacity};
+use berth_agent::ecs::EcsClient;
 use berth_agent::http::{ApiClient, Dialer, KeySource};
 use berth_agent::journal::{Journal, JournalError, Loaded};
 use berth_agent::kept::{self, Kept};
@@ -19,6 +20,7 @@ use berth_agent::runtime::{PullBehavior, Runtime};
 
 use crate::cli::{self, ImagePullBehavior, Simulation, Work};
 use crate::exit::Failure;
+use crate::task_endpoints::TaskEndpoints;
 
 /// Time between stop signal and kill where the container says nothing; the stock agent's.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,6 +40,8 @@ pub(crate) struct Workshop {
     pub(crate) shared: Shared,
     /// What the journal holds of each, by number.
     pub(crate) kept: HashMap<u32, Kept>,
+    /// What tasks call; simulated ones call nothing.
+    pub(crate) endpoints: Option<TaskEndpoints>,
 }
 
 /// Where agents belong and what they have.
@@ -81,14 +85,28 @@ impl Place<'_> {
         let api = api
             .with_context(|| format!("{:?} is not a server's URL", self.server))
             .map_err(Failure::Usage)?;
+        let mut endpoints = None;
         let runtime: Arc<dyn Runtime> = match self.work.runtime {
-            cli::Runtime::Docker => Arc::new(self.docker(&api).await?),
+            cli::Runtime::Docker => {
+                let docker = self.docker(&api).await?;
+                endpoints = Some(TaskEndpoints::start(&docker, &self.data_dir).await?);
+                Arc::new(docker)
+            }
             cli::Runtime::Simulated => self.simulated(clock, &journal, &loaded)?,
         };
         Ok(Workshop {
             kept: kept::by_agent(&loaded),
             shared: Shared::new(runtime, journal, api, clock),
+            endpoints,
         })
+    }
+
+    /// Serves the tasks of an agent that is about to run.
+    pub(crate) fn serve_tasks(&self, workshop: &Workshop, agent: &AgentConfig, outlook: &Outlook) {
+        let Some(endpoints) = &workshop.endpoints else { return };
+        let (api, keys) = (workshop.shared.api.clone(), self.keys.clone());
+        let ecs = EcsClient::new(api, keys, self.region.into(), agent.cluster.as_str().into());
+        endpoints.follow(outlook, ecs, agent.zone.clone());
     }
 
     async fn docker(&self, api: &ApiClient) -> Result<DockerRuntime, Failure> {
@@ -142,7 +160,7 @@ impl Place<'_> {
     }
 
     /// The whole configuration of one agent.
-    pub(crate) fn agent(&self, identity: Identity<'_>) -> AgentConfig {
+    pub(crate) fn agent(&self, workshop: &Workshop, identity: Identity<'_>) -> AgentConfig {
         let simulation = &self.work.simulation;
         AgentConfig {
             number: identity.number,
@@ -164,7 +182,7 @@ impl Place<'_> {
             seed: simulation.seed.wrapping_add(u64::from(identity.number)),
             metrics: self.work.runtime == cli::Runtime::Docker,
             reports: !simulation.silent,
-            metadata_base: None,
+            metadata_base: workshop.endpoints.as_ref().map(TaskEndpoints::base),
         }
     }
 }

@@ -114,7 +114,7 @@ impl LocalAgents {
         let behavior = dev.work.image_pull_behavior;
         let behavior = pull_behavior(behavior.unwrap_or(ImagePullBehavior::PreferCached));
         let configs = (0..u32::from(dev.agents)).map(|number| {
-            place.agent(Identity {
+            place.agent(&workshop, Identity {
                 number,
                 cluster: CLUSTER,
                 capacity: Capacity {
@@ -130,6 +130,9 @@ impl LocalAgents {
         });
         let configs: Vec<_> = configs.collect();
         let outlooks: Vec<Outlook> = configs.iter().map(|_| Outlook::new()).collect();
+        for (config, outlook) in configs.iter().zip(&outlooks) {
+            place.serve_tasks(&workshop, config, outlook);
+        }
         let mut views: Vec<_> = outlooks.iter().map(|o| o.status.subscribe()).collect();
         let (cancel, named) = (self.cancel.child_token(), world.clone());
         let ended = CancellationToken::new();

@@ -23,6 +23,7 @@ mod serve;
 mod server;
 mod settings;
 mod status;
+mod task_endpoints;
 mod upkeep;
 
 use std::process::ExitCode;

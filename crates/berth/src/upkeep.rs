@@ -128,10 +128,7 @@ pub(crate) fn failure(error: UpkeepError) -> Failure {
         | UpkeepError::Read(LoadError::Store(
             StoreError::Unavailable { .. } | StoreError::Deposed,
         ))
-        | UpkeepError::Copy(
-            BackupError::Io { .. }
-            | BackupError::Copy(LoadError::Store(_))
-            | BackupError::Target(_),
-        ) => Failure::Retry(error.into()),
+        // What else can fail in a copy is the disk's or the database's, and may pass.
+        | UpkeepError::Copy(_) => Failure::Retry(error.into()),
     }
 }
