@@ -121,6 +121,14 @@ impl Server {
         Ok(Metrics::parse(&text))
     }
 
+    /// Tasks in the server's memory, stopped ones included.
+    pub(crate) fn tasks(&self) -> Result<f64> {
+        let (status, text) = self.api()?.get("/health")?;
+        let health: serde_json::Value = serde_json::from_str(&text)?;
+        let tasks = health["tasks"].as_f64();
+        tasks.with_context(|| format!("/health answered {status}: {text}"))
+    }
+
     /// Ends it in good order.
     pub(crate) fn stop(self) -> Result<()> {
         self.process.stop(Signal::TERM)

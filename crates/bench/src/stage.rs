@@ -166,7 +166,7 @@ impl<'a> Stage<'a> {
 
     /// Tasks in the server's memory.
     pub(crate) fn tasks(&self) -> Result<f64> {
-        self.server.metrics()?.known("berth_tasks")
+        self.server.tasks()
     }
 
     /// Begins to watch.

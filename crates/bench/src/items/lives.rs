@@ -111,7 +111,7 @@ fn count(stage: &Stage<'_>) -> Result<Counted> {
     Ok(Counted {
         started: metrics.known(calls)? * TASKS_PER_CALL as f64,
         live,
-        in_memory: metrics.known("berth_tasks")?,
+        in_memory: stage.tasks()?,
     })
 }
 

@@ -82,10 +82,7 @@ fn start(
                 .is_ok_and(|answer| answer.status == 200))
         })?;
         times.push(waited.as_secs_f64() * 1000.0);
-        ensure!(
-            server.metrics()?.known("berth_tasks")? as u64 == tasks,
-            "tasks are missing"
-        );
+        ensure!(server.tasks()? as u64 == tasks, "tasks are missing");
         thread::sleep(SETTLED_AFTER);
         settled = server.process.rss_mb()?;
         server.stop()?;
