@@ -43,16 +43,32 @@ pub(crate) struct Front {
 pub(crate) enum Phase {
     /// Not ready yet, or no longer, and why.
     Waiting(&'static str),
+    /// It led until it lost its database, and knows of nobody else who leads: it answers what can
+    /// be answered from the last state.
+    Reading(Arc<App>),
     /// It leads and serves.
     Leading(Arc<App>),
 }
+
+/// Why a server that only reads is not healthy.
+const READING: &str = "the database cannot be reached";
 
 impl Front {
     /// The term of leadership, if this server leads.
     pub(crate) fn app(&self) -> Result<Arc<App>, &'static str> {
         match &**self.phase.load() {
             Phase::Waiting(why) => Err(why),
+            Phase::Reading(_) => Err(READING),
             Phase::Leading(app) => Ok(app.clone()),
+        }
+    }
+
+    /// What answers API calls: the term of leadership, or the last one while its database is
+    /// gone. Writes are refused by its writer, which has ended.
+    pub(crate) fn readable(&self) -> Result<Arc<App>, &'static str> {
+        match &**self.phase.load() {
+            Phase::Waiting(why) => Err(why),
+            Phase::Reading(app) | Phase::Leading(app) => Ok(app.clone()),
         }
     }
 }

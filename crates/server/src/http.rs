@@ -1,6 +1,7 @@
 //! The HTTP front: one route for the AWS APIs, two for agents' sockets, health and metrics.
 
 mod api;
+mod body;
 mod local;
 mod serve;
 

@@ -110,7 +110,10 @@ impl Ground {
                 }
                 Err(error) => {
                     tracing::warn!(?error, "the lease cannot be asked for");
-                    self.wait_because("the database cannot be reached");
+                    let reading = matches!(&**self.front.phase.load(), Phase::Reading(_));
+                    if !reading {
+                        self.wait_because("the database cannot be reached");
+                    }
                 }
             }
             tokio::time::sleep(FOLLOW_EVERY).await;
@@ -175,22 +178,24 @@ impl Ground {
             users.clone(),
         ));
         loops.close();
-        let app = App {
+        let app = Arc::new(App {
             cx,
             newest,
             gateway,
-        };
-        front.phase.store(Arc::new(Phase::Leading(Arc::new(app))));
+        });
+        front.phase.store(Arc::new(Phase::Leading(app.clone())));
         tracing::info!(epoch = epoch.0, "this server leads");
         let ended = tokio::select! {
             () = stop.cancelled() => None,
             () = lease_lost.cancelled() => None,
             ended = &mut written => Some(ended),
         };
-        if ended.is_some() || lease_lost.is_cancelled() {
-            front
-                .phase
-                .store(Arc::new(Phase::Waiting("this server no longer leads")));
+        if ended.is_some() {
+            self.wait_because("this server no longer leads");
+        } else if lease_lost.is_cancelled() {
+            // Whether anybody else leads is found out by asking for the lease, next. Until the
+            // database answers, reading goes on.
+            front.phase.store(Arc::new(Phase::Reading(app)));
         }
         users.cancel();
         loops.wait().await;

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -10,18 +11,25 @@ use axum::response::Response;
 use berth_api::{Protocol, Service, ecs, logs, sts};
 use berth_ops::{ApiError, Call, find};
 use berth_wire::sigv4::Received;
-use berth_wire::{BODY_BYTES_MAX, Fault, FaultCode, Route, check_body_size, json, query, route};
+use berth_wire::{Fault, FaultCode, Route, json, query, route};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Request;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
+use crate::http::body::ROOM;
 
 /// The services that are known, served or not.
 const SERVICES: [&Service; 3] = [&ecs::SERVICE, &logs::SERVICE, &sts::SERVICE];
+
+/// How long an operation may take. What takes longer waits for a database that is gone, with a
+/// change whose outcome is unknown until it returns: the caller hears so before its own patience
+/// ends, and asks again.
+const HANDLING_MAX: Duration = Duration::from_secs(15);
+/// How long an agent's report may take: it waits 30 s for its turn, and the agent 42 s for us.
+const REPORT_HANDLING_MAX: Duration = Duration::from_secs(35);
 
 /// Answers an API call, or what is none.
 pub(crate) async fn handle(State(front): State<Arc<Front>>, request: Request<Body>) -> Response {
@@ -30,7 +38,7 @@ pub(crate) async fn handle(State(front): State<Arc<Front>>, request: Request<Bod
     let (parts, body) = request.into_parts();
     let mut named = Named::default();
     let outcome = async {
-        let body = read(body).await?;
+        let body = ROOM.read(body).await?;
         let received = Received {
             method: &parts.method,
             path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -62,20 +70,6 @@ impl Named {
                 query::respond_fault(fault, xml_namespace, request_id)
             }
             Some(Protocol::Json { .. }) | None => json::respond_fault(fault, request_id),
-        }
-    }
-}
-
-async fn read(body: Body) -> Result<Bytes, ApiError> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(check_body_size(BODY_BYTES_MAX + 1)
-            .map_or_else(ApiError, |()| {
-                ApiError::internal("a body over the limit passed its check")
-            })),
-        Err(error) => {
-            let fault = Fault::client("SerializationException", "The request body broke off.");
-            Err(ApiError(fault.caused_by(error)))
         }
     }
 }
@@ -118,12 +112,18 @@ async fn answer(
     named.operation = Some(known);
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;
-    let app = front.app().map_err(not_leading)?;
+    let app = front.readable().map_err(not_leading)?;
     if sender.opens_world {
         front.worlds.open(&sender.caller.scope).await;
     }
     let call = Call::new(app.cx.clone(), Arc::new(sender.caller));
-    caught(front, served.run(call, body, request_id.to_owned())).await
+    let running = caught(front, served.run(call, body, request_id.to_owned()));
+    let patience = match known.starts_with("Submit") {
+        true => REPORT_HANDLING_MAX,
+        false => HANDLING_MAX,
+    };
+    let answered = tokio::time::timeout(patience, running).await;
+    answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")))
 }
 
 /// A handler's defect is its caller's 500, not the server's end.
