@@ -43,11 +43,13 @@ impl PostgresStore {
     }
 
     pub(crate) async fn renew_lease(&self, ttl: Duration) -> Result<(), StoreError> {
+        // By the holder, not the epoch: that may be raised, after a commit of unknown outcome,
+        // while this waits for a connection.
         let renewed = sqlx::query(
             "UPDATE lease SET expires_at = now() + $2 * INTERVAL '1 millisecond' \
-             WHERE epoch = $1",
+             WHERE holder LIKE '%#' || $1",
         )
-        .bind(self.epoch().0.cast_signed())
+        .bind(&self.token)
         .bind(millis(ttl))
         .execute(&self.pool)
         .await
@@ -60,8 +62,10 @@ impl PostgresStore {
     }
 
     pub(crate) async fn release_lease(&self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE lease SET expires_at = now() - INTERVAL '1 second' WHERE epoch = $1")
-            .bind(self.epoch().0.cast_signed())
+        let release = "UPDATE lease SET expires_at = now() - INTERVAL '1 second' \
+             WHERE holder LIKE '%#' || $1";
+        sqlx::query(release)
+            .bind(&self.token)
             .execute(&self.pool)
             .await
             .map_err(unavailable("give the lease back"))?;
