@@ -44,16 +44,19 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     let behavior = agent.work.image_pull_behavior;
     let workshop = place.open().await?;
     let configs = (0..agent.count).map(|number| {
-        place.agent(&workshop, Identity {
-            number,
-            cluster: &agent.cluster,
-            capacity: capacity(&agent.capacity),
-            machine: None,
-            zone: agent.zone.clone(),
-            attributes: attributes.clone(),
-            pull_behavior: pull_behavior(behavior.unwrap_or(ImagePullBehavior::Default)),
-            cleanup_wait: agent.work.cleanup_wait.unwrap_or(CLEANUP_WAIT),
-        })
+        place.agent(
+            &workshop,
+            Identity {
+                number,
+                cluster: &agent.cluster,
+                capacity: capacity(&agent.capacity),
+                machine: None,
+                zone: agent.zone.clone(),
+                attributes: attributes.clone(),
+                pull_behavior: pull_behavior(behavior.unwrap_or(ImagePullBehavior::Default)),
+                cleanup_wait: agent.work.cleanup_wait.unwrap_or(CLEANUP_WAIT),
+            },
+        )
     });
     let configs: Vec<_> = configs.collect();
     let cancel = CancellationToken::new();

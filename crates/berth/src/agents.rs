@@ -103,7 +103,9 @@ impl Place<'_> {
 
     /// Serves the tasks of an agent that is about to run.
     pub(crate) fn serve_tasks(&self, workshop: &Workshop, agent: &AgentConfig, outlook: &Outlook) {
-        let Some(endpoints) = &workshop.endpoints else { return };
+        let Some(endpoints) = &workshop.endpoints else {
+            return;
+        };
         let (api, keys) = (workshop.shared.api.clone(), self.keys.clone());
         let ecs = EcsClient::new(api, keys, self.region.into(), agent.cluster.as_str().into());
         endpoints.follow(outlook, ecs, agent.zone.clone());

@@ -114,19 +114,22 @@ impl LocalAgents {
         let behavior = dev.work.image_pull_behavior;
         let behavior = pull_behavior(behavior.unwrap_or(ImagePullBehavior::PreferCached));
         let configs = (0..u32::from(dev.agents)).map(|number| {
-            place.agent(&workshop, Identity {
-                number,
-                cluster: CLUSTER,
-                capacity: Capacity {
-                    instance: true,
-                    fargate: true,
+            place.agent(
+                &workshop,
+                Identity {
+                    number,
+                    cluster: CLUSTER,
+                    capacity: Capacity {
+                        instance: true,
+                        fargate: true,
+                    },
+                    machine: Some(self.machine(number)),
+                    zone: Some(zone(&dev.zones, number, &world.region)),
+                    attributes: BTreeMap::new(),
+                    pull_behavior: behavior,
+                    cleanup_wait: dev.work.cleanup_wait.unwrap_or(CLEANUP_WAIT),
                 },
-                machine: Some(self.machine(number)),
-                zone: Some(zone(&dev.zones, number, &world.region)),
-                attributes: BTreeMap::new(),
-                pull_behavior: behavior,
-                cleanup_wait: dev.work.cleanup_wait.unwrap_or(CLEANUP_WAIT),
-            })
+            )
         });
         let configs: Vec<_> = configs.collect();
         let outlooks: Vec<Outlook> = configs.iter().map(|_| Outlook::new()).collect();

@@ -20,14 +20,19 @@ pub(crate) struct TaskEndpoints(Arc<MetadataServer>);
 impl TaskEndpoints {
     /// Begins to listen on the machine's addresses in the containers' networks.
     pub(crate) async fn start(docker: &DockerRuntime, data_dir: &Path) -> Result<Self> {
-        let gateways = docker.gateways().await.context("Docker's networks are not known")?;
+        let gateways = docker
+            .gateways()
+            .await
+            .context("Docker's networks are not known")?;
         let settings = MetadataSettings {
             port_file: data_dir.join(PORT_FILE),
             docker: Some(docker.clone()),
             gateways,
         };
         let server = MetadataServer::start(settings).await;
-        Ok(Self(Arc::new(server.context("the tasks' endpoints cannot listen")?)))
+        Ok(Self(Arc::new(
+            server.context("the tasks' endpoints cannot listen")?,
+        )))
     }
 
     /// Where containers reach them.
@@ -43,7 +48,11 @@ impl TaskEndpoints {
                 let directory = directories.borrow_and_update().clone();
                 if let Some(directory) = directory {
                     let (ecs, zone) = (ecs.clone(), zone.clone());
-                    server.serve(ServedAgent { directory, ecs, zone });
+                    server.serve(ServedAgent {
+                        directory,
+                        ecs,
+                        zone,
+                    });
                 }
                 if directories.changed().await.is_err() {
                     return;
