@@ -83,8 +83,7 @@ impl PoolKey {
             InstanceStatus::Inactive => false,
         };
         let instance = host.offer.instance.then_some(LaunchType::Ec2);
-        let external =
-            (host.offer.instance && host.is_external()).then_some(LaunchType::External);
+        let external = (host.offer.instance && host.is_external()).then_some(LaunchType::External);
         let fargate = host.offer.fargate.then_some(LaunchType::Fargate);
         let launches = instance.into_iter().chain(external).chain(fargate);
         launches

@@ -113,8 +113,11 @@ pub fn decode<T: DeserializeOwned>(form: &Form) -> Result<T, Fault> {
         root.insert(key, text)?;
     }
     // An input without parameters is a structure all the same, and no empty text.
-    let value =
-        if root.children.is_empty() { Value::Object(Map::new()) } else { root.into_value() };
+    let value = if root.children.is_empty() {
+        Value::Object(Map::new())
+    } else {
+        root.into_value()
+    };
     serde_json::from_value(value).map_err(|error| {
         Fault::client("MalformedInput", "Unexpected parameter type").caused_by(error)
     })
