@@ -80,6 +80,14 @@ pub struct AgentConfig {
     pub metadata_base: Option<MetadataBase>,
 }
 
+impl AgentConfig {
+    /// Whether the agent makes its cluster when it is missing: only the default one, as the stock
+    /// agent does when no cluster was named.
+    pub(crate) fn makes_cluster(&self) -> bool {
+        self.cluster == "default"
+    }
+}
+
 impl std::fmt::Debug for AgentConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AgentConfig")

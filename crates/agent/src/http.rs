@@ -15,7 +15,7 @@ use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -36,8 +36,13 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(42);
 /// The largest answer taken. A registration's answer echoes the attributes, a few KiB.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How many idle connections to the server are kept for all agents of the process.
-const IDLE_CONNECTIONS: usize = 32;
+/// How many idle connections to the server are kept for all agents of the process: one for each
+/// report that can be under way, so that a fleet at work does not open and close them all the time.
+const IDLE_CONNECTIONS: usize = crate::agent::REPORTS_AT_ONCE;
+
+/// How long a connection may be idle. Less than the 10 s after which our server closes one, so
+/// that a request seldom meets a connection that is just being closed.
+const IDLE_MAX: Duration = Duration::from_secs(8);
 
 const TARGET_PREFIX: &str = "AmazonEC2ContainerServiceV20141113";
 
@@ -293,6 +298,8 @@ impl ApiClient {
         let user_agent = user_agent.map_err(|_| bad("the version cannot be sent"))?;
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_timer(TokioTimer::new())
             .build(dialer.clone());
         Ok(Self {
             client,

@@ -30,12 +30,28 @@ pub(crate) fn capacity(config: &AgentConfig, facts: &RuntimeFacts) -> Resources 
     }
 }
 
-/// The request to register, or to register again as `known`.
+/// Why an instance registers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Occasion<'a> {
+    /// It never did before.
+    First,
+    /// The agent was started again; the instance has this ARN.
+    Return(&'a str),
+    /// The server has forgotten the instance with this ARN, with all that operators changed.
+    Forgotten(&'a str),
+}
+
+/// The request to register.
 pub(crate) fn request(
     config: &AgentConfig,
     facts: &RuntimeFacts,
-    known: Option<&str>,
+    occasion: Occasion<'_>,
 ) -> ecs::RegisterContainerInstanceRequest {
+    let (known, first) = match occasion {
+        Occasion::First => (None, true),
+        Occasion::Return(arn) => (Some(arn), false),
+        Occasion::Forgotten(arn) => (Some(arn), true),
+    };
     let capacity = capacity(config, facts);
     let integer = |name: &str, value: i64| ecs::Resource {
         name: Some(name.to_owned()),
@@ -70,7 +86,7 @@ pub(crate) fn request(
             strings("PORTS", ports),
             strings("PORTS_UDP", Vec::new()),
         ]),
-        attributes: Some(attributes(config, facts, known.is_none())),
+        attributes: Some(attributes(config, facts, first)),
         platform_devices: Some(devices).filter(|list| !list.is_empty()),
         ..Default::default()
     }

@@ -53,6 +53,10 @@ pub enum AcsOutput {
     HeartbeatSeen,
     /// The server wants the instance away: TCS must stay away as well, until this time.
     StayAway(u64),
+    /// The server does not know the instance: register it again under its ARN, then call
+    /// [`AcsSession::registered`]. Asked for with each attempt that fails so; the stock agent
+    /// has no such rule and has to be started again.
+    Register,
     /// Something came that was not used: worth a line in the log.
     Ignored(String),
 }
@@ -119,7 +123,16 @@ impl AcsSession {
             let until = now + INACTIVE_WAIT_MS;
             self.link.stay_away(until);
             out.push(AcsOutput::StayAway(until));
+        } else if how.is_unknown() {
+            out.push(AcsOutput::Register);
         }
+    }
+
+    /// The instance is registered again: connects at once. A server that had forgotten it may have
+    /// begun to number its messages anew, so the number of the last manifest says nothing more.
+    pub fn registered(&mut self, now: u64) {
+        self.latest_number = -1;
+        self.link.hurry(now);
     }
 
     /// A text frame came in.

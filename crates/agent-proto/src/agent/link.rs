@@ -50,6 +50,16 @@ impl Ended {
         }
     }
 
+    /// Whether the server says that it does not know the instance, as one does whose store was
+    /// restored from before the registration.
+    pub(crate) fn is_unknown(&self) -> bool {
+        const NAME: &str = "InvalidInstanceException";
+        match self {
+            Self::Failed(text) => text.contains(NAME),
+            Self::Closed { .. } | Self::Lost => false,
+        }
+    }
+
     fn comes_back_at_once(&self) -> bool {
         match self {
             Self::Closed { code, .. } => matches!(code, 1000 | 1001 | 1006 | 1011),
@@ -220,6 +230,14 @@ impl Link {
         let had_socket = !matches!(self.phase, Phase::Waiting { .. });
         self.phase = Phase::Waiting { until };
         had_socket
+    }
+
+    /// What kept the attempts from succeeding is out of the way: cuts a wait short.
+    pub(super) fn hurry(&mut self, now: u64) {
+        if let Phase::Waiting { until } = &mut self.phase {
+            *until = now;
+            self.wait_ms = self.rules.first_ms;
+        }
     }
 
     fn back_off(&mut self, now: u64) {

@@ -106,6 +106,11 @@ impl TcsSession {
         }
     }
 
+    /// The instance is registered again: connects at once.
+    pub fn registered(&mut self, now: u64) {
+        self.link.hurry(now);
+    }
+
     /// A text frame came in. Only what the stock agent counts as activity re-arms the timer
     /// (reference §6.1); nothing is answered.
     pub fn received(&mut self, now: u64, frame: &str) {

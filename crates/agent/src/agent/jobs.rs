@@ -10,6 +10,7 @@ use futures_util::future::{Abortable, join_all};
 
 use super::*;
 use crate::engine::{Outcome, Report, ReportOutcome, Work};
+use crate::register::Occasion;
 use crate::runtime::{CreateRequest, PullRequest, Snapshot};
 use crate::telemetry::Measured;
 
@@ -36,6 +37,7 @@ pub(super) enum Done {
     Listed(Result<Vec<Snapshot>, RuntimeError>),
     Checked(bool),
     Measured(Vec<Measured>, bool),
+    Registered(Result<String, CallError>),
     Nothing,
 }
 
@@ -208,6 +210,35 @@ impl Shell {
         let job = join_all(looks).map(move |measured| {
             Done::Measured(measured.into_iter().flatten().collect(), instance_status)
         });
+        self.jobs.push(job.boxed());
+    }
+
+    /// Registers the instance under the ARN that it has: the server does not know it. Its
+    /// containers go on meanwhile.
+    pub(super) fn register_again(&mut self) {
+        if std::mem::replace(&mut self.registering, true) {
+            return;
+        }
+        tracing::warn!(instance = %self.instance, "the server does not know this instance; registering it again");
+        let ecs = self.ecs.clone();
+        let limit = Arc::clone(&self.shared.registrations);
+        let occasion = Occasion::Forgotten(&self.instance);
+        let request = register::request(&self.config, &self.facts, occasion);
+        let may_make_cluster = self.config.makes_cluster();
+        let job = async move {
+            let permit = limit.acquire().await;
+            let _permit = permit.expect("the semaphore is never closed");
+            let token = secret_id();
+            let mut outcome = ecs.register(&request, &token).await;
+            if let Err(error) = &outcome
+                && error.is("ClusterNotFoundException")
+                && may_make_cluster
+                && ecs.create_cluster().await.is_ok()
+            {
+                outcome = ecs.register(&request, &token).await;
+            }
+            Done::Registered(outcome)
+        };
         self.jobs.push(job.boxed());
     }
 

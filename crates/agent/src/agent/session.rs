@@ -90,6 +90,7 @@ impl Shell {
                         self.tcs.stay_away(until, &mut out);
                         self.do_tcs(out).await;
                     }
+                    AcsOutput::Register => self.register_again(),
                     AcsOutput::Ignored(text) => tracing::debug!(%text, "ignored on ACS"),
                 }
             }
@@ -212,6 +213,21 @@ impl Shell {
             }
             Done::Measured(measured, instance_status) => {
                 self.publish(measured, instance_status).await;
+            }
+            Done::Registered(outcome) => {
+                self.registering = false;
+                match outcome {
+                    Ok(_) => {
+                        tracing::info!(instance = %self.instance, "registered again");
+                        let now = self.shared.clock.now();
+                        self.acs.registered(now);
+                        self.tcs.registered(now);
+                    }
+                    // The next refused connection is the next attempt.
+                    Err(error) => {
+                        tracing::warn!(instance = %self.instance, %error, "could not register again");
+                    }
+                }
             }
             Done::Nothing => {}
         }

@@ -29,7 +29,7 @@ mod volumes;
 mod watch;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -175,15 +175,23 @@ impl DockerRuntime {
         let look = inner.docker.inspect_network("bridge", None);
         let bridge = within(LOOK_MAX, kind, "inspected", look).await?;
         let ranges = bridge.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-        let gateway = ranges
-            .iter()
-            .find_map(|range| range.gateway.as_deref()?.parse().ok());
+        let gateway = ranges.iter().find_map(|range| {
+            let told = range.gateway.as_deref().and_then(|told| told.parse().ok());
+            told.or_else(|| first_address(range.subnet.as_deref()?))
+        });
         inner.ensure_bridge().await?;
         Ok(Gateways {
             bridge: gateway,
             tasks: inner.settings.task_range.gateway().into(),
         })
     }
+}
+
+/// The first address of a range such as `172.17.0.0/16`: the machine's own on a default bridge.
+/// Docker does not name it when it found the bridge there at its start.
+fn first_address(range: &str) -> Option<IpAddr> {
+    let base: Ipv4Addr = range.split_once('/')?.0.parse().ok()?;
+    Some(Ipv4Addr::from(u32::from(base).checked_add(1)?).into())
 }
 
 /// See [`DockerRuntime::gateways`].

@@ -211,3 +211,30 @@ fn an_inactive_instance_stays_away_for_an_hour() {
     assert_eq!(out, [AcsOutput::StayAway(5 + INACTIVE_WAIT_MS)]);
     assert_eq!(session.due(), 5 + INACTIVE_WAIT_MS);
 }
+
+#[test]
+fn an_instance_that_the_server_does_not_know_registers_again_and_connects_at_once() {
+    let mut session = open();
+    let mut out = Vec::new();
+    session.ended(5_000, &Ended::Lost, &mut out);
+    session.poll(5_000, &mut out);
+    out.clear();
+    let body = r#"400 Bad Request: {"type":"InvalidInstanceException"}"#;
+    session.ended(5_001, &Ended::Failed(body.to_owned()), &mut out);
+    assert_eq!(out, [AcsOutput::Register]);
+    // Until that is done, it goes on trying with pauses.
+    assert!(session.due() > 5_100, "{}", session.due());
+    out.clear();
+    session.registered(5_050);
+    session.poll(5_050, &mut out);
+    assert!(
+        matches!(
+            out[..],
+            [AcsOutput::Dial {
+                dial: Dial::Connect,
+                ..
+            }]
+        ),
+        "{out:?}"
+    );
+}
