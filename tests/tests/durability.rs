@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use berth_tests::{Caller, Key, Postgres, SOON, Server, Spec, Trace, ended, wait_for};
 use serde_json::{Value, json};
@@ -137,7 +137,7 @@ fn seen(caller: &mut Caller) -> BTreeMap<String, Value> {
     let mut seen = BTreeMap::new();
     let mut ask = |operation: &str, input: Value| {
         let mut answer = caller.call(operation, &input);
-        forget_connections(&mut answer);
+        forget_what_is_not_saved(&mut answer);
         seen.insert(format!("{operation} {input}"), answer);
     };
     let include = json!([
@@ -173,7 +173,7 @@ fn seen(caller: &mut Caller) -> BTreeMap<String, Value> {
     }
     let mut ask = |operation: &str, input: Value| {
         let mut answer = caller.call(operation, &input);
-        forget_connections(&mut answer);
+        forget_what_is_not_saved(&mut answer);
         seen.insert(format!("{operation} {input}"), answer);
     };
     ask(
@@ -191,16 +191,30 @@ fn seen(caller: &mut Caller) -> BTreeMap<String, Value> {
     seen
 }
 
-/// Whether an agent is connected is not saved.
-fn forget_connections(answer: &mut Value) {
+/// One question at a time, so that a failure can be read.
+fn assert_same(after: &BTreeMap<String, Value>, before: &BTreeMap<String, Value>) {
+    for (question, answer) in before {
+        let now = after.get(question);
+        assert_eq!(now, Some(answer), "{question}");
+    }
+    assert_eq!(after.len(), before.len(), "questions");
+}
+
+/// Whether an agent is connected is not saved, and page tokens are signed by each server anew.
+fn forget_what_is_not_saved(answer: &mut Value) {
     match answer {
         Value::Object(members) => {
-            for name in ["agentConnected", "connectivity", "connectivityAt"] {
+            for name in [
+                "agentConnected",
+                "connectivity",
+                "connectivityAt",
+                "nextToken",
+            ] {
                 members.remove(name);
             }
-            members.values_mut().for_each(forget_connections);
+            members.values_mut().for_each(forget_what_is_not_saved);
         }
-        Value::Array(values) => values.iter_mut().for_each(forget_connections),
+        Value::Array(values) => values.iter_mut().for_each(forget_what_is_not_saved),
         _ => {}
     }
 }
@@ -213,10 +227,10 @@ fn a_populated_store_is_the_same_after_a_kill_and_after_a_stop() {
     let before = seen(&mut caller);
     server.kill();
     server.restart();
-    assert_eq!(seen(&mut caller), before, "after a kill");
+    assert_same(&seen(&mut caller), &before);
     assert!(server.terminate().success());
     server.restart();
-    assert_eq!(seen(&mut caller), before, "after a stop");
+    assert_same(&seen(&mut caller), &before);
     server.finish();
 }
 
@@ -229,10 +243,10 @@ fn a_populated_database_is_the_same_after_a_kill_and_after_a_stop() {
     let before = seen(&mut caller);
     server.kill();
     server.restart();
-    assert_eq!(seen(&mut caller), before, "after a kill");
+    assert_same(&seen(&mut caller), &before);
     assert!(server.terminate().success());
     server.restart();
-    assert_eq!(seen(&mut caller), before, "after a stop");
+    assert_same(&seen(&mut caller), &before);
     server.finish();
 }
 
@@ -473,7 +487,7 @@ fn a_full_disk_stops_writes_alone_and_until_there_is_room() {
     let mut server = server;
     server.kill();
     server.restart();
-    assert_eq!(seen(&mut caller), before);
+    assert_same(&seen(&mut caller), &before);
     for name in &kept {
         let found = caller.call("DescribeClusters", &json!({ "clusters": [name] }));
         assert_eq!(found["clusters"][0]["status"], "ACTIVE", "{name}");
@@ -483,8 +497,18 @@ fn a_full_disk_stops_writes_alone_and_until_there_is_room() {
     server.finish();
 }
 
+/// An outage that outlasts the lease of 10 s, and one that does not.
+const OUTAGES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(14)];
+
 #[test]
 fn a_database_that_goes_and_returns_stops_writes_alone() {
+    for outage in OUTAGES {
+        database_goes(outage);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "outages last by the real clock")]
+fn database_goes(outage: Duration) {
     let mut postgres = Postgres::start();
     let server = serve(&["--database-url", &postgres.url()]);
     let mut caller = Caller::of(&server);
@@ -492,12 +516,16 @@ fn a_database_that_goes_and_returns_stops_writes_alone() {
     let before = seen(&mut caller);
     postgres.kill();
     let read = json!({ "clusters": ["one"] });
-    for number in 0..20 {
+    let begun = Instant::now();
+    let mut number = 0;
+    wait_for("the end of the outage", REPORTS_WAIT_MAX, || {
         caller.call("DescribeClusters", &read);
+        number += 1;
         let name = json!({ "clusterName": format!("refused-{number}") });
         let refused = caller.refused("CreateCluster", &name);
         assert_eq!(refused, ("ServerException".to_owned(), 503));
-    }
+        (begun.elapsed() > outage).then_some(())
+    });
     postgres.run();
     wait_for("writes to be taken again", SOON, || {
         let answer = caller.ask("CreateCluster", &json!({ "clusterName": "taken" }));
@@ -515,24 +543,19 @@ fn a_database_that_goes_and_returns_stops_writes_alone() {
     server.finish();
 }
 
-/// A file beside the data directory.
-fn beside(server: &Server, name: &str) -> String {
-    format!("{}-{name}", server.data_dir())
-}
-
 #[test]
 fn a_backup_made_while_it_runs_restores_what_was_there() {
     let server = serve(&[]);
     let mut caller = Caller::of(&server);
     populate(&mut caller);
     let before = seen(&mut caller);
-    let file = beside(&server, "backup");
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("backup").display().to_string();
     let (code, said) = ended(&["backup", &file, "--data-dir", &server.data_dir()], &[]);
     assert_eq!(code, 0, "{said}");
     caller.call("CreateCluster", &json!({ "clusterName": "later" }));
     server.finish();
 
-    let folder = tempfile::tempdir().expect("a folder can be made");
     let restored = folder.path().join("restored").display().to_string();
     let (code, said) = ended(&["restore", &file, "--data-dir", &restored], &[]);
     assert_eq!(code, 0, "{said}");
@@ -543,7 +566,7 @@ fn a_backup_made_while_it_runs_restores_what_was_there() {
     );
     let spec = Spec::serve(&[]).data_dir(&restored);
     let server = Key::TESTS.taken_by(spec).start();
-    assert_eq!(seen(&mut Caller::of(&server)), before);
+    assert_same(&seen(&mut Caller::of(&server)), &before);
     server.finish();
 }
 
@@ -565,7 +588,7 @@ fn a_store_moves_to_postgres_whole() {
     let (code, said) = ended(&arguments, &[]);
     assert_eq!(code, 0, "{said}");
     let moved = serve(&["--database-url", &postgres.url()]);
-    assert_eq!(seen(&mut Caller::of(&moved)), before);
+    assert_same(&seen(&mut Caller::of(&moved)), &before);
     moved.finish();
     let (code, said) = ended(&arguments, &[]);
     assert_ne!(
