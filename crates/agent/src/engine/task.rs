@@ -361,7 +361,9 @@ impl TaskRun {
                 container.not_before = now.mono + RETRY_AFTER_MS;
             }
             Work::Pull(_) | Work::Create(_) | Work::Start(_) => {
-                container.stop_with(now, Some(error.to_string()));
+                // In place of the note of a pull that failed and went on with an older image.
+                container.reason = Some(error.to_string());
+                container.stop_with(now, None);
                 if matches!(work, Work::Pull(_)) {
                     self.pull_stopped_at = Some(now.wall);
                 }

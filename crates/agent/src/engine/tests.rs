@@ -430,6 +430,24 @@ fn a_failed_pull_is_told_with_its_reason() {
 }
 
 #[test]
+fn the_reason_of_a_failed_start_is_not_hidden_by_a_pull_that_passed_with_a_note() {
+    let mut bench = Bench::new();
+    let t: Arc<str> = "t".into();
+    bench.accept(task("t", vec![container("a")]));
+    bench.done(&t, Work::SetUp, Outcome::SetUp(None));
+    let pulled = Pulled {
+        note: Some("CannotPullContainerError: no such host".to_owned()),
+        ..Pulled::default()
+    };
+    bench.done(&t, Work::Pull(0), Outcome::Pulled(pulled));
+    bench.done(&t, Work::Create(0), Outcome::Created(id("t", "a")));
+    let error = RuntimeError::new(ErrorKind::CannotStartContainer, "no such device");
+    bench.done(&t, Work::Start(0), Outcome::Failed(error));
+    let reason = bench.reports[0].containers[0].reason.as_deref();
+    assert_eq!(reason, Some("CannotStartContainerError: no such device"));
+}
+
+#[test]
 fn while_the_runtime_is_away_work_is_tried_again() {
     let mut bench = Bench::new();
     bench.accept(task("t", vec![container("a")]));
