@@ -499,3 +499,16 @@ impl Runtime for DockerRuntime {
         Box::pin(async move { self.inner.usage(&id).await })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_without_a_named_gateway_has_the_first_address() {
+        let first = |range| first_address(range).map(|ip| ip.to_string());
+        assert_eq!(first("172.17.0.0/16").as_deref(), Some("172.17.0.1"));
+        assert_eq!(first("fd00::/64"), None);
+        assert_eq!(first("172.17.0.0"), None);
+    }
+}
