@@ -126,7 +126,7 @@ impl AgentSocket {
     }
 
     /// The next message, or the end. Pings are answered on the way.
-    pub fn next(&mut self) -> Frame {
+    pub fn receive(&mut self) -> Frame {
         loop {
             match self.0.read() {
                 Ok(Message::Text(text)) => {
@@ -156,7 +156,7 @@ impl AgentSocket {
     /// Reads on until a message of this type; its content.
     pub fn expect(&mut self, wanted: &str) -> Value {
         loop {
-            match self.next() {
+            match self.receive() {
                 Frame::Message(kind, content) if kind == wanted => return content,
                 Frame::Message(..) => {}
                 end @ (Frame::Closed(..) | Frame::Gone) => {
@@ -169,7 +169,7 @@ impl AgentSocket {
     /// Reads on until the end: the close's code and reason, or `None` when the connection broke.
     pub fn end(&mut self) -> Option<(u16, String)> {
         loop {
-            match self.next() {
+            match self.receive() {
                 Frame::Message(..) => {}
                 Frame::Closed(code, reason) => return Some((code, reason)),
                 Frame::Gone => return None,

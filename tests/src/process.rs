@@ -85,7 +85,6 @@ pub fn ended(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String) 
 }
 
 /// Numbers that follow from a seed (SplitMix64).
-#[must_use]
 pub fn chance(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed;
     move |below| {

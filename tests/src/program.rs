@@ -18,10 +18,6 @@ pub fn project_root() -> &'static Path {
 pub fn berth() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the environment names the program"
-        )]
         let named = std::env::var_os("BERTH_TEST_PROGRAM");
         if let Some(named) = named {
             return named.into();

@@ -472,10 +472,9 @@ fn a_full_disk_stops_writes_alone_and_until_there_is_room() {
     });
     assert!(!reporting.is_finished(), "the report did not wait");
     disk.make_room();
-    let reported = wait_for("the report to be taken", REPORTS_WAIT_MAX, || {
+    wait_for("the report to be taken", REPORTS_WAIT_MAX, || {
         reporting.is_finished().then_some(())
     });
-    let () = reported;
     let answer = reporting.join().expect("no panic").expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.body);
     wait_for("writes to be taken again", SOON, || {
