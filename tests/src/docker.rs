@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
@@ -25,7 +26,32 @@ pub struct Docker {
 struct Own {
     daemon: Child,
     bridge: String,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+impl Own {
+    /// Asked to end, it takes its containers and its containerd with it.
+    fn end(&mut self) {
+        let pid = self.daemon.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// Starts a daemon whose files are in `folder`.
+fn begin(folder: &Path, bridge: &str, host: &str) -> Child {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let log = File::options().create(true).append(true).open(at("log"));
+    let log = log.expect("the log can be written");
+    Command::new("dockerd")
+        .args(["--data-root", &at("root"), "--exec-root", &at("exec")])
+        .args(["--pidfile", &at("pid"), "--host", host, "--bridge", bridge])
+        .args(["--iptables=false", "--ip6tables=false"])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the log can be shared"))
+        .stderr(log)
+        .spawn()
+        .expect("dockerd starts: make test installs it, and it needs root")
 }
 
 impl Docker {
@@ -55,8 +81,13 @@ impl Docker {
     fn start() -> Docker {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let at = |name: &str| folder.path().join(name).display().to_string();
-        // A bridge of its own, so that a daemon beside it keeps docker0 and its addresses.
-        let number = std::process::id() % 200;
+        // A bridge of its own, so that a daemon beside it keeps docker0 and its addresses. The
+        // second and later daemons of a process count down from above those of other processes.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = match STARTED.fetch_add(1, Ordering::Relaxed) {
+            0 => std::process::id() % 200,
+            more => 255 - (more + std::process::id() * 5) % 55,
+        };
         let bridge = format!("berth-t{number}");
         let address = format!("10.213.{number}.1/24");
         for step in [
@@ -71,34 +102,43 @@ impl Docker {
                 step.join(" ")
             );
         }
-        let log = File::create(at("log")).expect("the log can be written");
         let host = format!("unix://{}", at("docker.sock"));
-        let daemon = Command::new("dockerd")
-            .args(["--data-root", &at("root"), "--exec-root", &at("exec")])
-            .args([
-                "--pidfile",
-                &at("pid"),
-                "--host",
-                &host,
-                "--bridge",
-                &bridge,
-            ])
-            .args(["--iptables=false", "--ip6tables=false"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("the log can be shared"))
-            .stderr(log)
-            .spawn()
-            .expect("dockerd starts: make test installs it, and it needs root");
+        let daemon = begin(folder.path(), &bridge, &host);
         let docker = Docker {
             host,
             own: Some(Own {
                 daemon,
                 bridge,
-                _folder: folder,
+                folder,
             }),
         };
         wait_for("dockerd to answer", SOON, || docker.answers().then_some(()));
         docker
+    }
+
+    /// A daemon of the caller's own, which it may restart.
+    #[must_use]
+    pub fn alone() -> Docker {
+        let docker = Docker::start();
+        docker.make_image();
+        docker
+    }
+
+    /// What `DOCKER_HOST` says.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Ends the daemon in good order, with its containers, and starts it again.
+    ///
+    /// # Panics
+    /// When the daemon is the machine's.
+    pub fn restart(&mut self) {
+        let own = self.own.as_mut().expect("only a daemon of one's own");
+        own.end();
+        own.daemon = begin(own.folder.path(), &own.bridge, &self.host);
+        wait_for("dockerd to answer", SOON, || self.answers().then_some(()));
     }
 
     /// The server with this Docker.
@@ -185,10 +225,7 @@ impl Docker {
 impl Drop for Docker {
     fn drop(&mut self) {
         let Some(own) = &mut self.own else { return };
-        // Asked to end, it takes its containers and its containerd with it.
-        let pid = own.daemon.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
-        let _ = own.daemon.wait();
+        own.end();
         let _ = Command::new("ip")
             .args(["link", "delete", &own.bridge])
             .status();
