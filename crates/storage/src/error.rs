@@ -146,3 +146,11 @@ impl From<StoreError> for OpenError {
         }
     }
 }
+
+/// What opening says of a store that a restore or a move left half-filled.
+pub(crate) fn filled_by_half(what: &str) -> OpenError {
+    OpenError::Damaged {
+        what: format!("a {what} into it was never finished; empty it, and start that again"),
+        source: None,
+    }
+}

@@ -20,11 +20,12 @@ mod log;
 mod migration;
 mod overlay;
 mod postgres;
+mod secrets;
 mod sqlite;
 mod store;
 mod tail;
 
-pub use backup::{BackupError, restore};
+pub use backup::{BackupError, restore, restore_with_logs};
 pub use change::{Change, Commit, TABLES};
 pub use error::{BoxError, CommitError, LoadError, OpenError, StoreError};
 pub use folder::{FOLD_PERIOD, Folded, run_folder};
@@ -32,4 +33,5 @@ pub use log::{
     Direction, InvalidPosition, LogError, LogEvent, LogLimits, LogPage, LogQuery, LogStore,
     MESSAGE_BYTES_MAX, MessageFilter, NewLogEvent, Position, StreamFilter, StreamStats,
 };
+pub use secrets::{MadeAccessKey, Secrets, SecretsError};
 pub use store::{Epoch, Loaded, LoadedRow, Location, Resolved, Store, Tail, TailedCommit};

@@ -62,7 +62,7 @@ async fn data_of_a_newer_version_is_refused_and_left_alone() {
         else {
             panic!("{error:?}")
         };
-        assert_eq!((*found, *known, written_by.as_str()), (77, 1, "8.1.0"));
+        assert_eq!((*found, *known, written_by.as_str()), (77, 2, "8.1.0"));
     }
 }
 
@@ -164,6 +164,70 @@ async fn a_crash_between_folding_and_deleting_repeats_nothing() {
     apply(&mut model, &next);
     assert_eq!(store.fold_once().await.unwrap().rows, 1);
     assert_eq!(load(&store).await.1, model);
+}
+
+/// However fast commits come, and also when nobody folds beside them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_journal_stays_within_bounds_and_becomes_small_again() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    store.lead().await.unwrap();
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let length = |file: &str| {
+        let path = data_dir(&place).join(file);
+        std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+    };
+    for revision in 1..=200 {
+        let row = i64::try_from(revision % 5).unwrap();
+        let change = put("task", row, &large);
+        store.commit(&commit(revision, vec![change])).await.unwrap();
+        let journal = length("journal.db") + length("journal.db-wal");
+        assert!(
+            journal < 200 << 20,
+            "{journal} bytes at revision {revision}"
+        );
+        assert!(length("journal.db") < 80 << 20);
+    }
+    fold_all(&store).await;
+    assert_eq!(load(&store).await.1.len(), 5);
+    // The checkpoint after the last one finds the file shorter.
+    store.fold_once().await.unwrap();
+    assert!(length("journal.db") < 20 << 20, "{}", length("journal.db"));
+    assert_eq!(load(&store).await.0.revision, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_was_filled_by_half_is_called_so() {
+    let source = Place::sqlite();
+    let store = source.open().await;
+    store.lead().await.unwrap();
+    for revision in 1..=3 {
+        let change = put("task", i64::try_from(revision).unwrap(), "{}");
+        store.commit(&commit(revision, vec![change])).await.unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backup.db");
+    store.backup(&file).await.unwrap();
+    // A row that no store takes: the restore ends in the middle.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let mut backup = options.connect().await.unwrap();
+    sqlx::query("UPDATE task SET body = CAST(x'ff' AS TEXT) WHERE row = 3")
+        .execute(&mut backup)
+        .await
+        .unwrap();
+    drop(backup);
+    for place in [Place::sqlite(), Place::postgres()] {
+        let target = place.open().await;
+        berth_storage::restore(&file, &target).await.unwrap_err();
+        target.close().await;
+        drop(target);
+        let error = Store::open(&place.location, &TABLES).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the data is damaged: a restore into it was never finished; \
+             empty it, and start that again"
+        );
+    }
 }
 
 /// Set in the process that a test starts to be killed, or to have a small disk.

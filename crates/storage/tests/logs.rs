@@ -1,23 +1,46 @@
-//! What must hold of log events.
+//! What must hold of log events, in files and on Postgres.
 #![allow(clippy::unwrap_used, reason = "a failed test is what a panic is for")]
 
+mod support;
+
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_model::log::{LogGroupKey, LogStreamKey};
 use berth_model::name::Scope;
 use berth_model::time::Timestamp;
 use berth_storage::{
-    Direction, LogError, LogLimits, LogPage, LogQuery, LogStore, NewLogEvent, Position,
+    Direction, Location, LogError, LogLimits, LogPage, LogQuery, LogStore, NewLogEvent, Position,
     StreamFilter,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use support::Place;
+use support::postgres::Cluster;
+
+on_both_stores!(
+    events_read_back_in_order_after_a_restart,
+    ranges_prefixes_and_filters_choose,
+    pages_of_any_size_in_either_direction_give_every_event_once,
+    what_came_after_a_position_is_found_by_it,
+    deleted_streams_and_groups_stay_deleted,
+    the_oldest_goes_when_it_is_too_much_or_too_old,
+    many_callers_at_once_lose_nothing,
+    what_cannot_be_kept_is_refused,
+    a_long_search_ends_and_goes_on_where_it_was,
+    events_go_into_backups_and_move_with_their_positions,
+);
 
 const ROOMY: LogLimits = LogLimits {
     group_bytes_max: 1 << 30,
     all_bytes_max: 1 << 30,
 };
+
+async fn open(place: &Place, limits: LogLimits) -> LogStore {
+    LogStore::open(&place.location, limits).await.unwrap()
+}
 
 fn group(name: &str) -> LogGroupKey {
     let account = "123456789012".parse().unwrap();
@@ -73,11 +96,9 @@ fn lines(page: &LogPage) -> Vec<&str> {
         .collect()
 }
 
-#[tokio::test]
-async fn events_read_back_in_order_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
+async fn events_read_back_in_order_after_a_restart(place: Place) {
     let web = group("/ecs/web");
-    let logs = LogStore::open_embedded(dir.path(), ROOMY).await.unwrap();
+    let logs = open(&place, ROOMY).await;
     let one = stream(&web, "a/1");
     logs.put(
         &one,
@@ -103,7 +124,7 @@ async fn events_read_back_in_order_after_a_restart() {
     let before = logs.read(all(&web)).await.unwrap();
     drop(logs);
 
-    let logs = LogStore::open_embedded(dir.path(), ROOMY).await.unwrap();
+    let logs = open(&place, ROOMY).await;
     let page = logs.read(all(&web)).await.unwrap();
     assert_eq!(lines(&page), ["first", "same time", "zweite — ü", "third"]);
     assert_eq!(page, before);
@@ -134,11 +155,9 @@ async fn events_read_back_in_order_after_a_restart() {
     );
 }
 
-#[tokio::test]
-async fn ranges_prefixes_and_filters_choose() {
-    let dir = tempfile::tempdir().unwrap();
+async fn ranges_prefixes_and_filters_choose(place: Place) {
     let web = group("web");
-    let logs = LogStore::open_embedded(dir.path(), ROOMY).await.unwrap();
+    let logs = open(&place, ROOMY).await;
     for (name, millis, text) in [("a1", 1, "x ERROR"), ("a2", 2, "y"), ("b1", 3, "z ERROR")] {
         logs.put(&stream(&web, name), vec![event(millis, text)], at(5))
             .await
@@ -168,17 +187,15 @@ async fn ranges_prefixes_and_filters_choose() {
 
 /// Any events, in any order, over many small segments: pages in either direction, of any size,
 /// put together give exactly the sorted events.
-#[tokio::test]
-async fn pages_of_any_size_in_either_direction_give_every_event_once() {
+async fn pages_of_any_size_in_either_direction_give_every_event_once(place: Place) {
     let mut runner = TestRunner::default();
     let small = LogLimits {
         group_bytes_max: 8 * 512,
         all_bytes_max: 1 << 30,
     };
-    for _ in 0..12 {
-        let dir = tempfile::tempdir().unwrap();
-        let web = group("web");
-        let logs = LogStore::open_embedded(dir.path(), small).await.unwrap();
+    let logs = open(&place, small).await;
+    for round in 0..12 {
+        let web = group(&format!("web-{round}"));
         let batches = prop::collection::vec(
             (
                 0..3_usize,
@@ -241,11 +258,9 @@ async fn pages_of_any_size_in_either_direction_give_every_event_once() {
     }
 }
 
-#[tokio::test]
-async fn what_came_after_a_position_is_found_by_it() {
-    let dir = tempfile::tempdir().unwrap();
+async fn what_came_after_a_position_is_found_by_it(place: Place) {
     let web = group("web");
-    let logs = LogStore::open_embedded(dir.path(), ROOMY).await.unwrap();
+    let logs = open(&place, ROOMY).await;
     let one = stream(&web, "a");
     logs.put(&one, vec![event(5, "old")], at(5)).await.unwrap();
     let last = logs.read(all(&web)).await.unwrap().events[0].position;
@@ -295,9 +310,7 @@ async fn a_torn_tail_is_dropped_and_writing_goes_on() {
     }
 }
 
-#[tokio::test]
-async fn deleted_streams_and_groups_stay_deleted() {
-    let dir = tempfile::tempdir().unwrap();
+async fn deleted_streams_and_groups_stay_deleted(place: Place) {
     let (web, small) = (
         group("web"),
         LogLimits {
@@ -306,7 +319,7 @@ async fn deleted_streams_and_groups_stay_deleted() {
         },
     );
     let (one, two) = (stream(&web, "one"), stream(&web, "two"));
-    let mut logs = LogStore::open_embedded(dir.path(), small).await.unwrap();
+    let mut logs = open(&place, small).await;
     for n in 0..4 {
         // Each fills a segment.
         logs.put(&one, vec![event(n, &"x".repeat(200))], at(n))
@@ -326,28 +339,26 @@ async fn deleted_streams_and_groups_stay_deleted() {
         let stats = logs.stats(&web).await.unwrap();
         assert_eq!((stats[0].1.events, stats[1].1.events), (1, 1));
         drop(logs);
-        logs = LogStore::open_embedded(dir.path(), small).await.unwrap();
+        logs = open(&place, small).await;
     }
     logs.delete_group(&web).await.unwrap();
     logs.delete_group(&web).await.unwrap();
     assert!(logs.read(all(&web)).await.unwrap().events.is_empty());
-    assert!(segments(dir.path()).is_empty());
+    nothing_is_left(&place).await;
     logs.put(&two, vec![event(1, "new life")], at(1))
         .await
         .unwrap();
     drop(logs);
-    let logs = LogStore::open_embedded(dir.path(), small).await.unwrap();
+    let logs = open(&place, small).await;
     assert_eq!(lines(&logs.read(all(&web)).await.unwrap()), ["new life"]);
 }
 
-#[tokio::test]
-async fn the_oldest_goes_when_it_is_too_much_or_too_old() {
-    let dir = tempfile::tempdir().unwrap();
+async fn the_oldest_goes_when_it_is_too_much_or_too_old(place: Place) {
     let limits = LogLimits {
         group_bytes_max: 16_000,
         all_bytes_max: 24_000,
     };
-    let logs = LogStore::open_embedded(dir.path(), limits).await.unwrap();
+    let logs = open(&place, limits).await;
     let groups = [group("a"), group("b"), group("c")];
     for n in 0..200 {
         for group in &groups[..2] {
@@ -364,19 +375,14 @@ async fn the_oldest_goes_when_it_is_too_much_or_too_old() {
             .map(|e| e.position.timestamp.as_millis())
             .collect::<Vec<_>>()
     };
-    let on_disk = || -> u64 {
-        segments(dir.path())
-            .iter()
-            .map(|file| std::fs::metadata(file).unwrap().len())
-            .sum()
-    };
     for group in &groups[..2] {
         let kept = kept(group).await;
         // The newest, without holes.
         assert_eq!(kept, (kept[0]..200).collect::<Vec<_>>());
         assert!(kept.len() > 20 && kept.len() < 60, "{}", kept.len());
     }
-    assert!(on_disk() <= 24_000, "{}", on_disk());
+    let stored = stored_bytes(&place, &logs, &groups).await;
+    assert!(stored <= 24_000, "{stored}");
     logs.put(&stream(&groups[2], "s"), vec![event(0, "small")], at(0))
         .await
         .unwrap();
@@ -392,10 +398,8 @@ async fn the_oldest_goes_when_it_is_too_much_or_too_old() {
     assert_eq!(kept(&groups[0]).await, [1]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_callers_at_once_lose_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let logs = LogStore::open_embedded(dir.path(), ROOMY).await.unwrap();
+async fn many_callers_at_once_lose_nothing(place: Place) {
+    let logs = open(&place, ROOMY).await;
     let callers = (0..40).map(|caller| {
         let logs = logs.clone();
         tokio::spawn(async move {
@@ -421,13 +425,11 @@ async fn many_callers_at_once_lose_nothing() {
     }
 }
 
-#[tokio::test]
-async fn what_cannot_be_kept_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let logs = LogStore::open_embedded(dir.path(), ROOMY).await.unwrap();
+async fn what_cannot_be_kept_is_refused(place: Place) {
+    let logs = open(&place, ROOMY).await;
     let one = stream(&group("web"), "a");
     let large = "x".repeat(berth_storage::MESSAGE_BYTES_MAX + 1);
-    for bad in [event(-1, "before 1970"), event(1, &large)] {
+    for bad in [event(-1, "before 1970"), event(1, &large), event(1, "\0")] {
         let error = logs
             .put(&one, vec![event(1, "fine"), bad], at(1))
             .await
@@ -437,7 +439,150 @@ async fn what_cannot_be_kept_is_refused() {
     assert!(logs.read(all(&one.group)).await.unwrap().events.is_empty());
 }
 
-fn segments(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+async fn events_go_into_backups_and_move_with_their_positions(place: Place) {
+    let store = place.open().await;
+    store.lead().await.unwrap();
+    let record = support::put("task", 1, "{}");
+    store
+        .commit(&support::commit(1, vec![record]))
+        .await
+        .unwrap();
+    let logs = open(&place, ROOMY).await;
+    let groups = [group("a"), group("b")];
+    let day = 24 * 60 * 60 * 1000;
+    for (n, group) in (0..40).zip(groups.iter().cycle()) {
+        let late = event(1000 - n, &format!("{n} {}", "x".repeat(1000)));
+        let stream = stream(group, ["s", "t", "u"][usize::try_from(n).unwrap() % 3]);
+        // Over two days, the second half first by their own time.
+        let arrival = at(n / 20 * day + n);
+        logs.put(&stream, vec![late, event(5, "same")], arrival)
+            .await
+            .unwrap();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backup.db");
+    store.backup_with_logs(&logs, &file).await.unwrap();
+
+    for target in [Place::sqlite(), Place::postgres()] {
+        let (restored, events) = (target.open().await, open(&target, ROOMY).await);
+        berth_storage::restore_with_logs(&file, &restored, &events)
+            .await
+            .unwrap();
+        drop((restored, events));
+        let (restored, events) = (target.open().await, open(&target, ROOMY).await);
+        let other = match &target.location {
+            Location::Embedded { .. } => Place::postgres(),
+            Location::Postgres { .. } => Place::sqlite(),
+        };
+        let (moved, moved_events) = (other.open().await, open(&other, ROOMY).await);
+        restored
+            .move_with_logs(&events, &moved, &moved_events)
+            .await
+            .unwrap();
+        for group in &groups {
+            let expected = logs.read(all(group)).await.unwrap();
+            assert_eq!(expected.events.len(), 40);
+            assert_eq!(events.read(all(group)).await.unwrap(), expected);
+            assert_eq!(moved_events.read(all(group)).await.unwrap(), expected);
+            let before = logs.stats(group).await.unwrap();
+            let after = moved_events.stats(group).await.unwrap();
+            let counts = |stats: &[(Arc<str>, berth_storage::StreamStats)]| {
+                let count = |(name, stats): &(Arc<str>, berth_storage::StreamStats)| {
+                    (name.clone(), stats.events, stats.last_ingested_at)
+                };
+                stats.iter().map(count).collect::<Vec<_>>()
+            };
+            assert_eq!(counts(&after), counts(&before));
+        }
+        // Numbering goes on after what came along.
+        let last = events.read(all(&groups[0])).await.unwrap().events.pop();
+        let same_time = last.unwrap().position.timestamp;
+        let next = stream(&groups[0], "s");
+        let late = NewLogEvent {
+            timestamp: same_time,
+            message: "next".into(),
+        };
+        events.put(&next, vec![late], at(0)).await.unwrap();
+        let page = events.read(all(&groups[0])).await.unwrap();
+        assert_eq!(lines(&page).last(), Some(&"next"));
+    }
+}
+
+/// Messages that nobody wants, more of them than one call reads.
+async fn a_long_search_ends_and_goes_on_where_it_was(place: Place) {
+    let logs = open(&place, ROOMY).await;
+    let web = group("web");
+    let one = stream(&web, "a");
+    let filler = "x".repeat(1 << 20);
+    logs.put(&one, vec![event(0, "needle")], at(0))
+        .await
+        .unwrap();
+    for n in 1..=80 {
+        logs.put(&one, vec![event(n, &filler)], at(n))
+            .await
+            .unwrap();
+    }
+    logs.put(&one, vec![event(81, "needle")], at(81))
+        .await
+        .unwrap();
+    let matching = Some(Arc::new(|line: &str| line == "needle") as _);
+    for start in [Direction::Forward(None), Direction::Backward(None)] {
+        let mut query = LogQuery {
+            matching: matching.clone(),
+            direction: start,
+            ..all(&web)
+        };
+        let (mut found, mut calls) = (0, 0);
+        loop {
+            let page = logs.read(query.clone()).await.unwrap();
+            found += page.events.len();
+            calls += 1;
+            let Some(next) = page.next else { break };
+            query.direction = match start {
+                Direction::Forward(_) => Direction::Forward(Some(next)),
+                Direction::Backward(_) => Direction::Backward(Some(next)),
+            };
+        }
+        assert_eq!(found, 2);
+        assert!((2..10).contains(&calls), "{calls}");
+    }
+}
+
+/// Waits until no event takes room any more.
+async fn nothing_is_left(place: &Place) {
+    match &place.location {
+        Location::Embedded { data_dir } => assert!(segments(data_dir).is_empty()),
+        Location::Postgres { schema, .. } => {
+            let count = format!(
+                "SELECT (SELECT COUNT(*) FROM {schema}.log_event) \
+                 + (SELECT COUNT(*) FROM {schema}.event_stream) \
+                 + (SELECT COUNT(*) FROM {schema}.event_group)"
+            );
+            support::until(Duration::from_secs(20), || {
+                Cluster::shared().psql(&count) == "0"
+            })
+            .await;
+        }
+    }
+}
+
+async fn stored_bytes(place: &Place, logs: &LogStore, groups: &[LogGroupKey]) -> u64 {
+    if let Location::Embedded { data_dir } = &place.location {
+        let length = |file| std::fs::metadata(file).unwrap().len();
+        return segments(data_dir).iter().map(length).sum();
+    }
+    let mut all = 0;
+    for group in groups {
+        let stats = logs.stats(group).await.unwrap();
+        all += stats
+            .iter()
+            .map(|(_, stats)| stats.stored_bytes)
+            .sum::<u64>();
+    }
+    all
+}
+
+fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for group in std::fs::read_dir(dir.join("logs")).unwrap() {
         for file in std::fs::read_dir(group.unwrap().path()).unwrap() {

@@ -133,7 +133,7 @@ async fn a_database_of_a_newer_version_is_refused() {
             error,
             OpenError::Newer {
                 found: 77,
-                known: 1,
+                known: 2,
                 ..
             }
         ),

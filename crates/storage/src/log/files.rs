@@ -15,26 +15,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use berth_model::log::{LogGroupKey, LogStreamKey};
+use berth_model::log::LogGroupKey;
 use berth_model::time::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use self::writer::{Request, Task};
 use super::group::{Group, Segment};
 use super::page::PageBuilder;
 use super::record::{Record, Records};
+use super::request::Request;
 use super::{
-    Direction, LogError, LogEvent, LogLimits, LogPage, LogQuery, NewLogEvent, Position, StreamStats,
+    Direction, LogError, LogEvent, LogLimits, LogPage, LogQuery, Position, READ_BYTES_MAX,
+    StreamStats,
 };
 use crate::error::OpenError;
 
 const LOGS_DIR: &str = "logs";
-
-/// Requests that wait for the writing thread; more wait at their callers.
-const REQUESTS_MAX: usize = 1024;
-
-/// A call reads about this much before it answers with what it found so far.
-const READ_BYTES_MAX: u64 = 64 << 20;
 
 /// All groups, shared by readers and the writing thread. Held for moments, never while reading
 /// or writing a file.
@@ -44,11 +39,14 @@ pub(super) type Groups = Arc<RwLock<HashMap<LogGroupKey, Group>>>;
 #[derive(Debug)]
 pub(super) struct FileLogs {
     groups: Groups,
-    requests: mpsc::Sender<Request>,
 }
 
 impl FileLogs {
-    pub(super) async fn open(data_dir: &Path, limits: LogLimits) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        data_dir: &Path,
+        limits: LogLimits,
+        waiting: mpsc::Receiver<Request>,
+    ) -> Result<Self, OpenError> {
         let dir = data_dir.join(LOGS_DIR);
         let unavailable = |doing| {
             move |source: std::io::Error| OpenError::Unavailable {
@@ -64,63 +62,16 @@ impl FileLogs {
             .await
             .map_err(|error| unavailable("read the log events")(error.into()))?
             .map_err(unavailable("read the log events"))?;
-        let (requests, waiting) = mpsc::channel(REQUESTS_MAX);
         writer::spawn(dir, groups.clone(), limits, waiting)
             .map_err(unavailable("start the thread that writes log events"))?;
-        Ok(Self { groups, requests })
+        Ok(Self { groups })
     }
 
-    pub(super) async fn put(
-        &self,
-        stream: &LogStreamKey,
-        events: Vec<NewLogEvent>,
-        ingested_at: Timestamp,
-    ) -> Result<(), LogError> {
-        let stream_name = Arc::from(stream.name.as_ref());
-        self.ask(
-            &stream.group,
-            Task::Put {
-                stream: stream_name,
-                events,
-                ingested_at,
-            },
-        )
-        .await
-    }
-
-    pub(super) async fn delete_stream(&self, stream: &LogStreamKey) -> Result<(), LogError> {
-        let stream_name = Arc::from(stream.name.as_ref());
-        self.ask(
-            &stream.group,
-            Task::DeleteStream {
-                stream: stream_name,
-            },
-        )
-        .await
-    }
-
-    pub(super) async fn delete_group(&self, group: &LogGroupKey) -> Result<(), LogError> {
-        self.ask(group, Task::DeleteGroup).await
-    }
-
-    pub(super) async fn expire(
-        &self,
-        group: &LogGroupKey,
-        before: Timestamp,
-    ) -> Result<(), LogError> {
-        self.ask(group, Task::Expire { before }).await
-    }
-
-    async fn ask(&self, group: &LogGroupKey, task: Task) -> Result<(), LogError> {
-        let ended = || LogError::Fatal("the thread that writes log events has ended".into());
-        let (answer, answered) = oneshot::channel();
-        let request = Request {
-            group: group.clone(),
-            task,
-            answer,
-        };
-        self.requests.send(request).await.map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+    /// The groups that have events.
+    pub(super) async fn groups(&self) -> Result<Vec<LogGroupKey>, LogError> {
+        let mut groups: Vec<_> = read_lock(&self.groups).keys().cloned().collect();
+        groups.sort();
+        Ok(groups)
     }
 
     pub(super) async fn stats(

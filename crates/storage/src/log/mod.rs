@@ -3,15 +3,19 @@
 //! Rules kept here:
 //! - accepted means on disk;
 //! - events of a group are ordered by [`Position`]: by their own time, then as they came in;
-//! - what is kept is bounded per group and in all; the oldest goes first, in whole pieces.
+//! - what is kept is bounded per group and in all; the oldest goes first, in whole pieces;
+//! - a message holds no U+0000, which Postgres cannot keep: so any event can be moved.
 //!
 //! That a group or stream exists, and for how long it keeps events, is control-plane state and
 //! not known here.
 
+mod export;
 mod files;
 mod group;
 mod page;
+mod postgres;
 mod record;
+mod request;
 
 use std::fmt;
 use std::path::Path;
@@ -21,8 +25,12 @@ use std::sync::Arc;
 use berth_model::log::{LogGroupKey, LogStreamKey};
 use berth_model::time::Timestamp;
 
+pub(crate) use self::export::Exported;
 use self::files::FileLogs;
+use self::postgres::PostgresLogs;
+use self::request::{Requests, Task};
 use crate::error::{BoxError, OpenError};
+use crate::store::Location;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,27 +237,64 @@ pub enum LogError {
 ///
 /// Cheap to clone; clones are the same store.
 #[derive(Clone, Debug)]
-pub struct LogStore(Kind);
+pub struct LogStore {
+    kind: Kind,
+    requests: Requests,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
     Files(Arc<FileLogs>),
+    Postgres(Arc<PostgresLogs>),
 }
 
 /// Runs the same method on whichever store this is.
 macro_rules! on_either {
     ($self:ident, $logs:ident => $call:expr) => {
-        match &$self.0 {
+        match &$self.kind {
             Kind::Files($logs) => $call,
+            Kind::Postgres($logs) => $call,
         }
     };
 }
 
 impl LogStore {
+    /// Opens the log events beside the [`crate::Store`] of this location, which is open already.
+    ///
+    /// # Errors
+    /// When the files or the database cannot be read.
+    pub async fn open(location: &Location, limits: LogLimits) -> Result<Self, OpenError> {
+        match location {
+            Location::Embedded { data_dir } => Self::open_embedded(data_dir, limits).await,
+            Location::Postgres { url, schema } => Self::open_postgres(url, schema, limits).await,
+        }
+    }
+
     /// Opens the log events in a data directory, which the [`crate::Store`] there has locked.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
     pub async fn open_embedded(data_dir: &Path, limits: LogLimits) -> Result<Self, OpenError> {
-        let logs = FileLogs::open(data_dir, limits).await?;
-        Ok(Self(Kind::Files(Arc::new(logs))))
+        let (requests, waiting) = Requests::channel();
+        let logs = FileLogs::open(data_dir, limits, waiting).await?;
+        let kind = Kind::Files(Arc::new(logs));
+        Ok(Self { kind, requests })
+    }
+
+    /// Opens the log events in a database. Servers may share it; any of them may read, and the
+    /// one that leads writes.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a newer Berth made its schema.
+    pub async fn open_postgres(
+        url: &str,
+        schema: &str,
+        limits: LogLimits,
+    ) -> Result<Self, OpenError> {
+        let (requests, waiting) = Requests::channel();
+        let logs = PostgresLogs::open(url, schema, limits, waiting).await?;
+        let kind = Kind::Postgres(Arc::new(logs));
+        Ok(Self { kind, requests })
     }
 
     /// Takes events of one stream, in this order; when this returns `Ok`, they are on disk.
@@ -269,7 +314,29 @@ impl LogStore {
         {
             return Err(LogError::Refused("an event is too large"));
         }
-        on_either!(self, logs => logs.put(stream, events, ingested_at).await)
+        if events.iter().any(|event| event.message.contains('\0')) {
+            return Err(LogError::Refused("an event holds U+0000"));
+        }
+        let task = Task::Put {
+            stream: stream.name.as_ref().into(),
+            events,
+            ingested_at,
+        };
+        self.requests.ask(&stream.group, task).await
+    }
+
+    /// Takes events of another store, with the positions that they have there.
+    pub(crate) async fn import(
+        &self,
+        group: &LogGroupKey,
+        events: Vec<LogEvent>,
+    ) -> Result<(), LogError> {
+        self.requests.ask(group, Task::Import { events }).await
+    }
+
+    /// The groups that have events, in order of their keys.
+    pub(crate) async fn groups(&self) -> Result<Vec<LogGroupKey>, LogError> {
+        on_either!(self, logs => logs.groups().await)
     }
 
     /// Reads one page. An unknown group has no events.
@@ -287,20 +354,32 @@ impl LogStore {
 
     /// Forgets a stream's events.
     pub async fn delete_stream(&self, stream: &LogStreamKey) -> Result<(), LogError> {
-        on_either!(self, logs => logs.delete_stream(stream).await)
+        let name = stream.name.as_ref().into();
+        let task = Task::DeleteStream { stream: name };
+        self.requests.ask(&stream.group, task).await
     }
 
     /// Forgets a group's events.
     pub async fn delete_group(&self, group: &LogGroupKey) -> Result<(), LogError> {
-        on_either!(self, logs => logs.delete_group(group).await)
+        self.requests.ask(group, Task::DeleteGroup).await
     }
 
     /// Removes what is wholly from before `before`. What shares a piece with newer events stays
     /// for now: readers leave it out by [`LogQuery::start`].
     pub async fn expire(&self, group: &LogGroupKey, before: Timestamp) -> Result<(), LogError> {
-        on_either!(self, logs => logs.expire(group, before).await)
+        self.requests.ask(group, Task::Expire { before }).await
     }
 }
+
+/// A call reads about this much before it answers with what it found so far.
+const READ_BYTES_MAX: u64 = 64 << 20;
+
+/// A piece past this is closed. Small enough to be read whole for one page of a file, large
+/// enough that pieces stay few.
+const PIECE_BYTES_MAX: u64 = 4 << 20;
+
+/// A group is cut in at least this many pieces, so that dropping one drops little of it.
+const PIECES_PER_GROUP: u64 = 8;
 
 /// The longest message: Amazon's limit is 1 MiB per event, with its overhead.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -51,6 +51,12 @@ impl<'a> PageBuilder<'a> {
         }
     }
 
+    /// Whether an event was turned away. When events come in the query's order, so will be all
+    /// that follow.
+    pub(super) fn is_full(&self) -> bool {
+        self.bound.is_some()
+    }
+
     /// Whether the page is full, and what is at or beyond this time cannot change it.
     pub(super) fn is_settled_before(&self, time: Timestamp) -> bool {
         self.bound.is_some_and(|bound| match self.query.direction {

@@ -57,7 +57,20 @@ impl PostgresStore {
         })
     }
 
-    /// Ends the writing: all of it is there, or nothing.
+    /// Notes durably that this store is being filled: until that is over, it does not open.
+    pub(crate) async fn mark_filling(&self, what: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO filling (id, what) VALUES (1, $1) \
+             ON CONFLICT (id) DO UPDATE SET what = excluded.what",
+        )
+        .bind(what)
+        .execute(&self.pool)
+        .await
+        .map_err(unavailable("mark the store as being filled"))?;
+        Ok(())
+    }
+
+    /// Ends the writing: all rows are there, or none.
     pub(crate) async fn finish(
         &self,
         mut sink: PostgresSink,
@@ -69,6 +82,7 @@ impl PostgresStore {
         for statement in [
             "UPDATE folded SET revision = $1, at = $2 WHERE $3 >= 0",
             "UPDATE lease SET revision = $1, at = $2, epoch = $3",
+            "DELETE FROM filling WHERE $1 + $2 + $3 IS NOT NULL",
         ] {
             sqlx::query(statement)
                 .bind(loaded.revision.cast_signed())

@@ -35,7 +35,7 @@ pub(super) fn on_commit(error: sqlx::Error) -> CommitError {
 
 /// Whether a migration may have failed because another server runs the same one: then something
 /// exists that was not there just before (23505, or 42P06/42P07 for a schema or table).
-pub(super) fn may_be_a_race(error: &sqlx::Error) -> bool {
+pub(crate) fn may_be_a_race(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .and_then(|cause| cause.code())

@@ -2,9 +2,11 @@
 
 use berth_model::time::Timestamp;
 use futures_util::TryStreamExt;
-use sqlx::{PgConnection, Row};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use tokio::time::timeout;
 
-use super::PostgresStore;
+use super::copy::CopiedRows;
+use super::{CONNECT_TIMEOUT, PostgresStore};
 use crate::error::{LoadError, StoreError, unavailable};
 use crate::hand_out::{HandOut, RowSink};
 use crate::overlay::Overlay;
@@ -16,7 +18,14 @@ const ONE_INSTANT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 impl PostgresStore {
     pub(crate) async fn load<S: RowSink>(&self, sink: &mut S) -> Result<Loaded, LoadError> {
         let failed = unavailable("read the database");
-        let mut snapshot = self.pool.begin_with(ONE_INSTANT).await.map_err(&failed)?;
+        // A connection of its own: one on which a copy was cut short is good for nothing.
+        let connected = timeout(CONNECT_TIMEOUT, self.options.connect()).await;
+        let late = |_| StoreError::Unavailable {
+            doing: "read the database",
+            source: "the database did not answer in time".into(),
+        };
+        let mut connection = connected.map_err(late)?.map_err(&failed)?;
+        let mut snapshot = connection.begin_with(ONE_INSTANT).await.map_err(&failed)?;
         let committed = committed_revision(&mut snapshot).await?;
         let (folded, at): (i64, i64) = sqlx::query_as("SELECT revision, at FROM folded")
             .fetch_one(&mut *snapshot)
@@ -29,13 +38,18 @@ impl PostgresStore {
 
         let mut out = HandOut::to(sink);
         for (table, changed) in overlay.tables() {
-            let select = format!("SELECT row, key, body::text FROM {table}");
-            let mut stored = sqlx::query(&select).fetch(&mut *snapshot);
-            while let Some(found) = stored.try_next().await.map_err(&failed)? {
-                let row = found.get(0);
-                if !changed.contains_key(&row) {
-                    out.stored(table, row, found.try_get(1), found.try_get(2))
-                        .await?;
+            let copy = format!(
+                "COPY (SELECT row, key, body::text FROM {table}) TO STDOUT (FORMAT binary)"
+            );
+            let mut messages = snapshot.copy_out_raw(&copy).await.map_err(&failed)?;
+            let mut stored = CopiedRows::default();
+            while let Some(message) = messages.try_next().await.map_err(&failed)? {
+                stored.feed(&message);
+                while let Some(found) = stored.next_row()? {
+                    if !changed.contains_key(&found.row) {
+                        out.stored(table, found.row, text(found.key), text(found.body))
+                            .await?;
+                    }
                 }
             }
             out.changed(table, changed).await?;
@@ -71,6 +85,10 @@ impl PostgresStore {
         }
         collected.finish(committed)
     }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, sqlx::Error> {
+    str::from_utf8(bytes).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 async fn committed_revision(connection: &mut PgConnection) -> Result<u64, StoreError> {

@@ -11,7 +11,8 @@
 
 mod bulk;
 mod commit;
-mod fault;
+mod copy;
+pub(crate) mod fault;
 mod fold;
 mod lease;
 mod load;
@@ -27,7 +28,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 pub(crate) use self::bulk::PostgresSink;
-use crate::error::{BoxError, OpenError, StoreError};
+use crate::error::{BoxError, OpenError, StoreError, filled_by_half, unavailable};
 use crate::migration::{
     BERTH_VERSION, CREATE_SCHEMA_VERSION, NEWEST_VERSION, NOTE_VERSION, POSTGRES, still_to_run,
 };
@@ -64,10 +65,7 @@ impl PostgresStore {
         tables: &'static [&'static str],
     ) -> Result<Self, OpenError> {
         let options = session_options(url, schema)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(POOL_CONNECTIONS_MAX)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .connect_lazy_with(options.clone());
+        let pool = open_pool(options.clone(), schema, POOL_CONNECTIONS_MAX).await?;
         let store = Self {
             tables,
             options,
@@ -77,70 +75,24 @@ impl PostgresStore {
             token: random_token()?,
             folded: Mutex::new(VecDeque::new()),
         };
-        store.migrate(schema).await?;
+        store.must_not_be_filled_by_half().await?;
         store.warn_when_not_durable().await?;
         Ok(store)
     }
 
-    async fn migrate(&self, schema: &str) -> Result<(), OpenError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.try_migrate(schema).await {
-                Err(MigrateError::Sql(error)) => {
-                    let again = fault::may_be_a_race(&error) && tries < MIGRATION_TRIES;
-                    if !again {
-                        let source = Box::new(error);
-                        return Err(OpenError::Unavailable {
-                            doing: "prepare the schema",
-                            source,
-                        });
-                    }
-                }
-                Err(MigrateError::Open(error)) => return Err(error),
-                Ok(()) => return Ok(()),
-            }
-        }
-    }
-
-    async fn try_migrate(&self, schema: &str) -> Result<(), MigrateError> {
-        let mut connection = self.pool.acquire().await?;
-        let made: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1")
-            .bind(schema)
-            .fetch_optional(&mut *connection)
-            .await?;
-        if made.is_none() {
-            let create = format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"");
-            sqlx::query(&create).execute(&mut *connection).await?;
-        }
-        sqlx::query(CREATE_SCHEMA_VERSION)
-            .execute(&mut *connection)
-            .await?;
-        let newest = sqlx::query_as(NEWEST_VERSION)
-            .fetch_optional(&mut *connection)
-            .await?;
-        drop(connection);
-        for migration in still_to_run(POSTGRES, newest).map_err(MigrateError::Open)? {
-            let mut tx = self.pool.begin().await?;
-            // The version's row comes first: it is what a second server waits for.
-            sqlx::query(NOTE_VERSION)
-                .bind(i64::from(migration.version))
-                .bind(BERTH_VERSION)
-                .execute(&mut *tx)
-                .await?;
-            (&mut *tx).execute(migration.sql).await?;
-            tx.commit().await?;
-        }
-        Ok(())
+    async fn must_not_be_filled_by_half(&self) -> Result<(), OpenError> {
+        let filling: Option<String> = sqlx::query_scalar("SELECT what FROM filling")
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(unavailable("ask whether a restore is under way"))?;
+        filling.map_or(Ok(()), |what| Err(filled_by_half(&what)))
     }
 
     async fn warn_when_not_durable(&self) -> Result<(), StoreError> {
         let fsync: String = sqlx::query_scalar("SHOW fsync")
             .fetch_one(&self.pool)
             .await
-            .map_err(crate::error::unavailable(
-                "ask the database for its settings",
-            ))?;
+            .map_err(unavailable("ask the database for its settings"))?;
         if fsync != "on" {
             tracing::warn!("the database runs with fsync off: a power cut can damage its data");
         }
@@ -167,6 +119,72 @@ impl PostgresStore {
     }
 }
 
+/// A pool of connections to a database with our schema in it, made or brought up to date.
+pub(crate) async fn open_pool(
+    options: PgConnectOptions,
+    schema: &str,
+    connections_max: u32,
+) -> Result<PgPool, OpenError> {
+    let pool = PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_lazy_with(options);
+    migrate(&pool, schema).await?;
+    Ok(pool)
+}
+
+async fn migrate(pool: &PgPool, schema: &str) -> Result<(), OpenError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match try_migrate(pool, schema).await {
+            Err(MigrateError::Sql(error)) => {
+                let again = fault::may_be_a_race(&error) && tries < MIGRATION_TRIES;
+                if !again {
+                    let source = Box::new(error);
+                    return Err(OpenError::Unavailable {
+                        doing: "prepare the schema",
+                        source,
+                    });
+                }
+            }
+            Err(MigrateError::Open(error)) => return Err(error),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+async fn try_migrate(pool: &PgPool, schema: &str) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?;
+    let made: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1")
+        .bind(schema)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if made.is_none() {
+        let create = format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"");
+        sqlx::query(&create).execute(&mut *connection).await?;
+    }
+    sqlx::query(CREATE_SCHEMA_VERSION)
+        .execute(&mut *connection)
+        .await?;
+    let newest = sqlx::query_as(NEWEST_VERSION)
+        .fetch_optional(&mut *connection)
+        .await?;
+    drop(connection);
+    for migration in still_to_run(POSTGRES, newest).map_err(MigrateError::Open)? {
+        let mut tx = pool.begin().await?;
+        // The version's row comes first: it is what a second server waits for.
+        sqlx::query(NOTE_VERSION)
+            .bind(i64::from(migration.version))
+            .bind(BERTH_VERSION)
+            .execute(&mut *tx)
+            .await?;
+        (&mut *tx).execute(migration.sql).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
 enum MigrateError {
     Open(OpenError),
     Sql(sqlx::Error),
@@ -178,7 +196,7 @@ impl From<sqlx::Error> for MigrateError {
     }
 }
 
-fn session_options(url: &str, schema: &str) -> Result<PgConnectOptions, OpenError> {
+pub(crate) fn session_options(url: &str, schema: &str) -> Result<PgConnectOptions, OpenError> {
     let refuse = |source: BoxError| OpenError::Unavailable {
         doing: "understand the database's address",
         source,

@@ -1,9 +1,11 @@
 //! Writing whole states: into the embedded store, and into a backup file.
 //!
-//! A backup file is a `state.db` with everything folded, and one table more, `backup`.
+//! A backup file is a `state.db` with everything folded, the log events, and one table more,
+//! `backup`.
 
 use std::path::Path;
 
+use berth_model::log::LogGroupKey;
 use berth_model::time::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
@@ -12,6 +14,7 @@ use super::fold::{folded, put_rows};
 use super::{JOURNAL_DB, MigrateError, STATE_DB, SqliteStore, connect, fault, migrate};
 use crate::error::{BoxError, LoadError, OpenError, StoreError, damaged, unavailable};
 use crate::hand_out::{Flush, HandOut, RowSink, Waiting};
+use crate::log::{LogEvent, Position};
 use crate::migration::SQLITE_STATE;
 use crate::store::{Epoch, Loaded, LoadedRow};
 
@@ -45,6 +48,53 @@ impl SqliteSink {
     }
 }
 
+/// Log events per statement.
+const EVENTS_PER_INSERT: usize = 64;
+
+/// Log events, and the bytes of their messages, that reading a backup hands out at once.
+const EVENTS_READ_MAX: usize = 20_000;
+const EVENT_BYTES_READ_MAX: usize = 8 << 20;
+
+impl SqliteSink {
+    /// Adds log events of a group.
+    pub(crate) async fn put_events(
+        &mut self,
+        group: &LogGroupKey,
+        events: &[LogEvent],
+    ) -> Result<(), StoreError> {
+        let failed = unavailable("write log events");
+        let key = serde_json::to_string(group).expect("a key is plain strings");
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO event_group (id, key) VALUES \
+             ((SELECT id FROM event_group WHERE key = $1), $1) \
+             ON CONFLICT (id) DO UPDATE SET key = excluded.key RETURNING id",
+        )
+        .bind(key)
+        .fetch_one(&mut self.connection)
+        .await
+        .map_err(&failed)?;
+        for events in events.chunks(EVENTS_PER_INSERT) {
+            let insert = format!(
+                "INSERT INTO log_event (group_id, at, sequence, stream, ingested_at, message) \
+                 VALUES {}",
+                vec!["(?, ?, ?, ?, ?, ?)"; events.len()].join(", ")
+            );
+            let mut query = sqlx::query(&insert);
+            for event in events {
+                query = query
+                    .bind(id)
+                    .bind(event.position.timestamp.as_millis())
+                    .bind(event.position.sequence.cast_signed())
+                    .bind(event.stream.as_ref())
+                    .bind(event.ingested_at.as_millis())
+                    .bind(event.message.as_str());
+            }
+            query.execute(&mut self.connection).await.map_err(&failed)?;
+        }
+        Ok(())
+    }
+}
+
 impl RowSink for SqliteSink {
     fn row(&mut self, row: LoadedRow<'_>) -> Result<(), BoxError> {
         self.waiting.push(row);
@@ -72,28 +122,52 @@ impl SqliteStore {
         SqliteSink::begin(state).await.map_err(&failed)
     }
 
-    /// Ends the writing. The lease row comes first: a crash between the two leaves a store that
-    /// says that it is damaged, and not one that seems empty.
+    /// Notes durably that this store is being filled: until that is over, it does not open.
+    pub(crate) async fn mark_filling(&self, what: &str) -> Result<(), StoreError> {
+        let failed = unavailable("mark the store as being filled");
+        let mut journal = connect(self.dir.path(), JOURNAL_DB, SqliteSynchronous::Full)
+            .await
+            .map_err(&failed)?;
+        sqlx::query("INSERT OR REPLACE INTO filling (id, what) VALUES (1, $1)")
+            .bind(what)
+            .execute(&mut journal)
+            .await
+            .map_err(&failed)?;
+        super::close(journal).await;
+        Ok(())
+    }
+
+    /// Ends the writing: the tables first, then the lease row and the end of the mark.
     pub(crate) async fn finish(
         &self,
         sink: SqliteSink,
         loaded: &Loaded,
         epoch: Epoch,
     ) -> Result<(), StoreError> {
+        let failed = unavailable("write the lease row");
         let mut journal = connect(self.dir.path(), JOURNAL_DB, SqliteSynchronous::Full)
             .await
             .map_err(unavailable("open the journal"))?;
-        sqlx::query("UPDATE lease SET revision = $1, at = $2, epoch = $3")
-            .bind(loaded.revision.cast_signed())
-            .bind(loaded.at.as_millis())
-            .bind(epoch.0.cast_signed())
-            .execute(&mut journal)
-            .await
-            .map_err(unavailable("write the lease row"))?;
         let state = sink
             .commit(loaded)
             .await
             .map_err(unavailable("write the tables"))?;
+        let mut tx = journal
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(&failed)?;
+        sqlx::query("UPDATE lease SET revision = $1, at = $2, epoch = $3")
+            .bind(loaded.revision.cast_signed())
+            .bind(loaded.at.as_millis())
+            .bind(epoch.0.cast_signed())
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        sqlx::query("DELETE FROM filling")
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        tx.commit().await.map_err(&failed)?;
         super::close(state).await;
         super::close(journal).await;
         Ok(())
@@ -203,6 +277,60 @@ impl BackupFile {
             rows,
         };
         Ok((loaded, Epoch(epoch.cast_unsigned())))
+    }
+}
+
+impl BackupFile {
+    /// The log events after row `next`, which then becomes the last of them: some of one group;
+    /// `None` at the end.
+    pub(crate) async fn next_events(
+        &mut self,
+        next: &mut i64,
+    ) -> Result<Option<(LogGroupKey, Vec<LogEvent>)>, StoreError> {
+        use futures_util::TryStreamExt;
+        let failed = unavailable("read the backup's log events");
+        let mut rows = sqlx::query(
+            "SELECT e.rowid, e.group_id, g.key, at, sequence, stream, ingested_at, message \
+             FROM log_event e JOIN event_group g ON g.id = e.group_id \
+             WHERE e.rowid > $1 ORDER BY e.rowid LIMIT $2",
+        )
+        .bind(*next)
+        .bind(i64::try_from(EVENTS_READ_MAX).unwrap_or(i64::MAX))
+        .fetch(&mut self.0);
+        let mut of: Option<(i64, LogGroupKey)> = None;
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.try_next().await.map_err(&failed)? {
+            let group: i64 = row.get(1);
+            match &of {
+                Some((first, _)) if *first != group => break,
+                Some(_) => {}
+                None => {
+                    let key = serde_json::from_str(row.get(2));
+                    let key = key.map_err(|error| StoreError::Damaged {
+                        what: format!("the key of the log group in row {group}"),
+                        source: Some(Box::new(error)),
+                    })?;
+                    of = Some((group, key));
+                }
+            }
+            let message: String = row.try_get(7).map_err(&failed)?;
+            bytes += message.len();
+            *next = row.get(0);
+            events.push(LogEvent {
+                position: Position {
+                    timestamp: Timestamp::from_millis(row.get(3)),
+                    sequence: row.get::<i64, _>(4).cast_unsigned(),
+                },
+                stream: row.try_get::<&str, _>(5).map_err(&failed)?.into(),
+                ingested_at: Timestamp::from_millis(row.get(6)),
+                message,
+            });
+            if bytes >= EVENT_BYTES_READ_MAX {
+                break;
+            }
+        }
+        Ok(of.map(|(_, key)| (key, events)))
     }
 }
 

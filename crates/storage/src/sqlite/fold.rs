@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
@@ -23,6 +24,11 @@ const DELETED_AT_ONCE: i64 = 128;
 /// A write-ahead log past this many pages (of 4 KiB) is made to start over, also while commits
 /// never pause. Commits wait for the end of that: a moment's copying and a sync.
 const WAL_PAGES_MAX: i64 = 4096;
+
+/// Free pages in `journal.db` from which on it is made small again, and how many pages in use are
+/// few enough for that: they are copied while commits wait.
+const FREE_PAGES_MAX: i64 = 4096;
+const PAGES_TO_COPY_MAX: i64 = 1024;
 
 /// The folder's own connections.
 #[derive(Debug)]
@@ -61,10 +67,11 @@ impl Folder {
         Ok(folded(&mut self.state).await?.0)
     }
 
-    async fn fold(&mut self, tables: &[&'static str]) -> Result<Folded, LoadError> {
+    /// Folds one batch; also answers how many bytes of changes that was.
+    async fn fold(&mut self, tables: &[&'static str]) -> Result<(Folded, u64), LoadError> {
         let (revision, at) = folded(&mut self.state).await?;
         let mut overlay = Overlay::after(revision, at, tables);
-        let more = self.read_batch(&mut overlay).await?;
+        let (bytes, more) = self.read_batch(&mut overlay).await?;
         if overlay.revision > revision {
             self.write_batch(&overlay)
                 .await
@@ -74,15 +81,16 @@ impl Folder {
             .await
             .map_err(unavailable("remove folded journal rows"))?;
         let rows = overlay.rows();
-        Ok(Folded {
+        let folded = Folded {
             rows,
             up_to_revision: overlay.revision,
             more,
-        })
+        };
+        Ok((folded, bytes))
     }
 
-    /// Reads the next journal rows; true when there are more than one batch takes.
-    async fn read_batch(&mut self, overlay: &mut Overlay) -> Result<bool, LoadError> {
+    /// Reads the next journal rows: their bytes, and whether there are more than a batch takes.
+    async fn read_batch(&mut self, overlay: &mut Overlay) -> Result<(u64, bool), LoadError> {
         let failed = unavailable("read the journal");
         let mut rows = sqlx::query(
             "SELECT revision, at, changes FROM journal WHERE revision > $1 \
@@ -98,10 +106,11 @@ impl Folder {
             count += 1;
             bytes += changes.len();
             if bytes >= FOLD_BYTES_MAX {
-                return Ok(true);
+                break;
             }
         }
-        Ok(count == FOLD_COMMITS_MAX)
+        let more = bytes >= FOLD_BYTES_MAX || count == FOLD_COMMITS_MAX;
+        Ok((u64::try_from(bytes).unwrap_or(u64::MAX), more))
     }
 
     async fn write_batch(&mut self, overlay: &Overlay) -> Result<(), sqlx::Error> {
@@ -140,6 +149,7 @@ impl Folder {
                 break;
             }
         }
+        self.give_back_free_pages().await?;
         // Most of the copying is done beside the commits; only what came meanwhile holds them up.
         let wal = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
             .fetch_one(&mut self.journal)
@@ -148,6 +158,25 @@ impl Folder {
             sqlx::query("PRAGMA wal_checkpoint(RESTART)")
                 .fetch_one(&mut self.journal)
                 .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Folder {
+    /// The pages of deleted rows are used again; but after a burst there are too many.
+    async fn give_back_free_pages(&mut self) -> Result<(), sqlx::Error> {
+        let free: i64 = sqlx::query_scalar("PRAGMA freelist_count")
+            .fetch_one(&mut self.journal)
+            .await?;
+        if free <= FREE_PAGES_MAX {
+            return Ok(());
+        }
+        let all: i64 = sqlx::query_scalar("PRAGMA page_count")
+            .fetch_one(&mut self.journal)
+            .await?;
+        if all - free <= PAGES_TO_COPY_MAX {
+            sqlx::query("VACUUM").execute(&mut self.journal).await?;
         }
         Ok(())
     }
@@ -204,8 +233,12 @@ impl SqliteStore {
             None => Folder::reopen(self.dir.path()).await?,
         };
         // On failure, or when this future is dropped, the connections go with it.
-        let folded = folder.fold(self.tables).await?;
+        let (folded, bytes) = folder.fold(self.tables).await?;
         *slot = Some(folder);
+        let less = |backlog: u64| Some(backlog.saturating_sub(bytes));
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        // Always succeeds: `less` always answers.
+        let _ = self.backlog_bytes.fetch_update(set, fetch, less);
         Ok(folded)
     }
 
@@ -242,7 +275,7 @@ impl Folder {
             return Ok(false);
         }
         // The unreadable form may still be in the journal alone.
-        while self.fold(tables).await?.more {}
+        while self.fold(tables).await?.0.more {}
         let failed = unavailable("set a record aside");
         let mut tx = self
             .state

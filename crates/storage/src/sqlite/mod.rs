@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 pub(crate) use self::bulk::{BackupFile, SqliteSink};
 use self::fold::Folder;
 use crate::data_dir::DataDir;
-use crate::error::{OpenError, StoreError, unavailable};
+use crate::error::{OpenError, StoreError, filled_by_half, unavailable};
 use crate::migration::{
     BERTH_VERSION, CREATE_SCHEMA_VERSION, Migration, NEWEST_VERSION, NOTE_VERSION, SQLITE_JOURNAL,
     SQLITE_STATE, still_to_run,
@@ -41,6 +41,10 @@ const STATE_DB: &str = "state.db";
 /// milliseconds; this only ends when the disk hangs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A write-ahead log that grew past this is cut when it starts over. Below, its blocks are written
+/// again, which is faster than to allocate others.
+const WAL_BYTES_KEPT: &str = "33554432";
+
 /// Rows that SQLite's thread may read ahead of us: enough that loading does not wait for a
 /// change of threads at every row.
 const ROWS_AHEAD: usize = 2048;
@@ -51,6 +55,8 @@ pub(crate) struct SqliteStore {
     dir: DataDir,
     tables: &'static [&'static str],
     epoch: AtomicU64,
+    /// Bytes of changes that were committed here and not folded since, about.
+    backlog_bytes: AtomicU64,
     /// The commit's connection; `None` after a failure, until the next use.
     writer: Mutex<Option<SqliteConnection>>,
     /// The folder's connections; likewise.
@@ -70,6 +76,7 @@ impl SqliteStore {
             dir,
             tables,
             epoch: AtomicU64::new(0),
+            backlog_bytes: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
             folder: Mutex::new(Some(folder)),
         };
@@ -84,6 +91,13 @@ impl SqliteStore {
         let (Some(journal), Some(folder)) = (writer.as_mut(), folder.as_mut()) else {
             unreachable!("both were opened just before and nobody else has them yet");
         };
+        let filling: Option<String> = sqlx::query_scalar("SELECT what FROM filling")
+            .fetch_optional(&mut *journal)
+            .await
+            .map_err(unavailable("read the journal"))?;
+        if let Some(what) = filling {
+            return Err(filled_by_half(&what));
+        }
         let committed = lease_revision(journal).await?;
         let folded = folder.folded_revision().await?;
         if folded > committed {
@@ -184,6 +198,7 @@ fn options(dir: &Path, file: &str, synchronous: SqliteSynchronous) -> SqliteConn
         .busy_timeout(BUSY_TIMEOUT)
         // Checkpoints are the folder's business: none may fall into a commit.
         .pragma("wal_autocheckpoint", "0")
+        .pragma("journal_size_limit", WAL_BYTES_KEPT)
         .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging()
 }

@@ -152,6 +152,15 @@ pub fn apply(model: &mut Records, commit: &Commit) {
     }
 }
 
+/// Waits until something holds.
+pub async fn until(patience: std::time::Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + patience;
+    while !holds() {
+        assert!(tokio::time::Instant::now() < deadline, "it never happened");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 pub async fn fold_all(store: &Store) {
     while store.fold_once().await.unwrap().more {}
 }

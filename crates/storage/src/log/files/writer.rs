@@ -8,48 +8,13 @@ use std::sync::Arc;
 
 use berth_model::log::LogGroupKey;
 use berth_model::time::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{Groups, disk, read_lock, remove_group_dir, write_lock};
 use crate::log::group::{Group, Segment};
 use crate::log::record::{Record, Records};
-use crate::log::{LogError, LogLimits, NewLogEvent};
-
-/// What one caller wants.
-pub(super) struct Request {
-    pub(super) group: LogGroupKey,
-    pub(super) task: Task,
-    pub(super) answer: oneshot::Sender<Result<(), LogError>>,
-}
-
-pub(super) enum Task {
-    Put {
-        stream: Arc<str>,
-        events: Vec<NewLogEvent>,
-        ingested_at: Timestamp,
-    },
-    DeleteStream {
-        stream: Arc<str>,
-    },
-    DeleteGroup,
-    Expire {
-        before: Timestamp,
-    },
-}
-
-/// A segment past this is closed and gets its summary. Small enough to be read whole for one
-/// page, large enough that files stay few.
-const SEGMENT_BYTES_MAX: u64 = 4 << 20;
-
-/// A group is cut in at least this many pieces, so that dropping one drops little of it.
-const SEGMENTS_PER_GROUP: u64 = 8;
-
-/// Requests answered by one round of syncs.
-const ROUND_MAX: usize = 256;
-
-/// The low bits of a sequence number count; the high bits are the time of arrival. So numbers
-/// rise also after a group lost its newest segment.
-const COUNTER_BITS: u32 = 20;
+use crate::log::request::{Answer, ROUND_MAX, Request, Task, next_sequence, respond};
+use crate::log::{LogError, LogEvent, LogLimits, NewLogEvent, PIECE_BYTES_MAX, PIECES_PER_GROUP};
 
 pub(super) fn spawn(
     logs: PathBuf,
@@ -57,7 +22,7 @@ pub(super) fn spawn(
     limits: LogLimits,
     mut waiting: mpsc::Receiver<Request>,
 ) -> io::Result<()> {
-    let segment_bytes = SEGMENT_BYTES_MAX.min(limits.group_bytes_max / SEGMENTS_PER_GROUP);
+    let segment_bytes = PIECE_BYTES_MAX.min(limits.group_bytes_max / PIECES_PER_GROUP);
     let mut writer = Writer {
         logs,
         groups,
@@ -90,8 +55,6 @@ struct Writer {
     failed: bool,
 }
 
-type Answer = oneshot::Sender<Result<(), LogError>>;
-
 /// What one request appends.
 enum Part {
     Events {
@@ -99,6 +62,7 @@ enum Part {
         events: Vec<NewLogEvent>,
         ingested_at: Timestamp,
     },
+    Kept(Vec<LogEvent>),
     StreamGone {
         stream: Arc<str>,
     },
@@ -133,6 +97,11 @@ impl Writer {
                         events,
                         ingested_at,
                     });
+                    append.answers.push(answer);
+                }
+                Task::Import { events } => {
+                    let append = appends.entry(group).or_default();
+                    append.parts.push(Part::Kept(events));
                     append.answers.push(answer);
                 }
                 Task::DeleteStream { stream } => {
@@ -365,15 +334,21 @@ fn encode(last: u64, parts: &[Part]) -> Vec<u8> {
                 events,
                 ingested_at,
             } => (stream, events, ingested_at),
+            Part::Kept(events) => {
+                for event in events {
+                    sequence = sequence.max(event.position.sequence);
+                    kept(event).write(&mut bytes);
+                }
+                continue;
+            }
             Part::StreamGone { stream } => {
                 sequence += 1;
                 Record::StreamGone { sequence, stream }.write(&mut bytes);
                 continue;
             }
         };
-        let arrived = ingested_at.as_millis().max(0).cast_unsigned() << COUNTER_BITS;
         for event in events {
-            sequence = (sequence + 1).max(arrived);
+            sequence = next_sequence(sequence, *ingested_at);
             let record = Record::Event {
                 sequence,
                 timestamp: event.timestamp.as_millis(),
@@ -385,6 +360,16 @@ fn encode(last: u64, parts: &[Part]) -> Vec<u8> {
         }
     }
     bytes
+}
+
+fn kept(event: &LogEvent) -> Record<'_> {
+    Record::Event {
+        sequence: event.position.sequence,
+        timestamp: event.position.timestamp.as_millis(),
+        ingested_at: event.ingested_at.as_millis(),
+        stream: &event.stream,
+        message: &event.message,
+    }
 }
 
 /// Takes note of records that are now in the group's last segment.
@@ -405,9 +390,4 @@ fn cannot(doing: &'static str) -> impl Fn(io::Error) -> LogError {
         doing,
         source: error.into(),
     }
-}
-
-fn respond(answer: Answer, result: Result<(), LogError>) {
-    // A caller that went away does not need to know.
-    let _ = answer.send(result);
 }
