@@ -216,6 +216,7 @@ impl World {
                 }
                 agent::AcsOutput::Credentials(_)
                 | agent::AcsOutput::HeartbeatSeen
+                | agent::AcsOutput::Register
                 | agent::AcsOutput::StayAway(_)
                 | agent::AcsOutput::Ignored(_) => {}
             }

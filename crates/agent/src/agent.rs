@@ -484,10 +484,9 @@ async fn register_until_done(
                 Err(error) => error,
             }
         };
-        if error.is("ClusterNotFoundException") && config.makes_cluster() {
-            if ecs.create_cluster().await.is_ok() {
-                continue;
-            }
+        let can_be_made = error.is("ClusterNotFoundException") && config.makes_cluster();
+        if can_be_made && ecs.create_cluster().await.is_ok() {
+            continue;
         }
         if error.is("InvalidParameterException") || error.is("ClientException") {
             return Err(AgentError::Refused(error));
