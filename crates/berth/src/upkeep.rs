@@ -82,7 +82,7 @@ pub(crate) async fn move_to(moving: &Move) -> Result<(), Failure> {
     let from = Location::Embedded { data_dir };
     let moved = upkeep::move_to(&from, &postgres(&moving.to)).await;
     report("moved", moved.map_err(failure)?);
-    eprintln!("berth: the data directory is as it was; log events stay there");
+    eprintln!("berth: the data directory is as it was");
     Ok(())
 }
 

@@ -61,6 +61,7 @@ pub struct Running {
     address: SocketAddr,
     front: Arc<Front>,
     store: Store,
+    logs: LogStore,
     stop: CancellationToken,
     terms: JoinHandle<Result<(), RunError>>,
     listening: JoinHandle<()>,
@@ -81,7 +82,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let store = Store::open(&config.location, &TABLES)
         .await
         .map_err(StartError::Open)?;
-    let logs = LogStore::open_embedded(&config.data_dir, config.log_limits);
+    let logs = LogStore::open(&config.location, config.log_limits);
     let logs = logs.await.map_err(StartError::Open)?;
     let listen = |source| StartError::Listen {
         address: config.listen,
@@ -114,7 +115,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let terms = tokio::spawn(term::run(
         config,
         store.clone(),
-        logs,
+        logs.clone(),
         front.clone(),
         stop.clone(),
     ));
@@ -122,6 +123,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         address,
         front,
         store,
+        logs,
         stop,
         terms,
         listening,
@@ -148,7 +150,7 @@ impl Running {
     /// Takes backups while the server goes on.
     #[must_use]
     pub fn backups(&self) -> Backups {
-        Backups(self.store.clone())
+        Backups(self.store.clone(), self.logs.clone())
     }
 
     /// Asks the server to stop; [`Running::wait`] then ends.

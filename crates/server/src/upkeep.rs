@@ -7,7 +7,8 @@ use std::path::Path;
 
 use berth_state::{Loader, TABLES};
 use berth_storage::{
-    BackupError, LoadError, Loaded, Location, OpenError, Store, restore as restore_into,
+    BackupError, LoadError, Loaded, Location, LogLimits, LogStore, OpenError, Store,
+    restore_with_logs,
 };
 
 /// What was copied or read.
@@ -49,15 +50,16 @@ pub enum UpkeepError {
 
 /// Takes backups of a running server.
 #[derive(Clone)]
-pub struct Backups(pub(crate) Store);
+pub struct Backups(pub(crate) Store, pub(crate) LogStore);
 
 impl Backups {
-    /// Writes the state as of now into a file, beside all other work.
+    /// Writes the state as of now and the log events into a file, beside all other work.
     ///
     /// # Errors
     /// When the store cannot be read, or the file not be written.
     pub async fn take(&self, file: &Path) -> Result<Extent, UpkeepError> {
-        let copied = self.0.backup(file).await.map_err(UpkeepError::Copy)?;
+        let copied = self.0.backup_with_logs(&self.1, file).await;
+        let copied = copied.map_err(UpkeepError::Copy)?;
         Ok(copied.into())
     }
 }
@@ -67,13 +69,25 @@ async fn open(location: &Location) -> Result<Store, UpkeepError> {
     opened.map_err(UpkeepError::Open)
 }
 
-/// Writes the state of a store into a file.
+/// Copies lose nothing; the server that opens them next keeps to its own limits.
+const NO_LIMITS: LogLimits = LogLimits {
+    group_bytes_max: u64::MAX,
+    all_bytes_max: u64::MAX,
+};
+
+async fn open_logs(location: &Location) -> Result<LogStore, UpkeepError> {
+    let opened = LogStore::open(location, NO_LIMITS).await;
+    opened.map_err(UpkeepError::Open)
+}
+
+/// Writes the state and the log events of a store into a file.
 ///
 /// # Errors
 /// When the store cannot be opened or read, or the file not be written.
 pub async fn backup(location: &Location, file: &Path) -> Result<Extent, UpkeepError> {
     let store = open(location).await?;
-    let copied = Backups(store.clone()).take(file).await;
+    let logs = open_logs(location).await?;
+    let copied = Backups(store.clone(), logs).take(file).await;
     store.close().await;
     copied
 }
@@ -84,19 +98,21 @@ pub async fn backup(location: &Location, file: &Path) -> Result<Extent, UpkeepEr
 /// When the store cannot be opened, is not empty, or the file is no backup.
 pub async fn restore(file: &Path, location: &Location) -> Result<Extent, UpkeepError> {
     let store = open(location).await?;
-    let copied = restore_into(file, &store).await;
+    let logs = open_logs(location).await?;
+    let copied = restore_with_logs(file, &store, &logs).await;
     store.close().await;
     Ok(copied.map_err(UpkeepError::Copy)?.into())
 }
 
-/// Copies the state of a store that no server uses into an empty one.
+/// Copies the state and the log events of a store that no server uses into an empty one.
 ///
 /// # Errors
 /// When either cannot be opened, or the target is not empty.
 pub async fn move_to(from: &Location, to: &Location) -> Result<Extent, UpkeepError> {
     let source = open(from).await?;
     let target = open(to).await?;
-    let copied = source.move_to(&target).await;
+    let (logs, target_logs) = (open_logs(from).await?, open_logs(to).await?);
+    let copied = source.move_with_logs(&logs, &target, &target_logs).await;
     target.close().await;
     source.close().await;
     Ok(copied.map_err(UpkeepError::Copy)?.into())

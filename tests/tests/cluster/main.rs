@@ -1,6 +1,9 @@
 //! Suites against whole servers: the built program, real clients, real Docker.
 
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
 
 mod bad_input;
 mod commands;
