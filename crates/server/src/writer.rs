@@ -134,6 +134,7 @@ impl WriterTask {
     /// Runs until told to stop, or until this server no longer leads. Jobs that were handed in
     /// before are finished first.
     pub(crate) async fn run(mut self, cancel: CancellationToken) -> Ended {
+        self.note_state();
         let ended = self.serve(&cancel).await;
         self.inbox.stopped.store(true, Ordering::Release);
         self.writer.stop(&mut self.inbox.lanes());
@@ -270,6 +271,14 @@ impl WriterTask {
                 .with_label_values(&[lane.as_str()])
                 .inc_by(jobs as u64);
         }
+        self.note_state();
+        if !published.changes.is_empty() {
+            (self.follower)(&published.changes);
+        }
+    }
+
+    /// Shows how much there is, from the start on.
+    fn note_state(&self) {
         let state = self.writer.newest().load_full();
         self.metrics
             .tasks
@@ -277,9 +286,6 @@ impl WriterTask {
         self.metrics
             .revision
             .set(i64::try_from(state.revision).unwrap_or(i64::MAX));
-        if !published.changes.is_empty() {
-            (self.follower)(&published.changes);
-        }
     }
 
     fn note_panics(&mut self) {

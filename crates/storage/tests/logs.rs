@@ -190,7 +190,8 @@ async fn ranges_prefixes_and_filters_choose(place: Place) {
 async fn pages_of_any_size_in_either_direction_give_every_event_once(place: Place) {
     let mut runner = TestRunner::default();
     let small = LogLimits {
-        group_bytes_max: 8 * 512,
+        // Small pieces, and yet more room than the most that a round writes.
+        group_bytes_max: 8 * 2048,
         all_bytes_max: 1 << 30,
     };
     let logs = open(&place, small).await;
@@ -381,8 +382,16 @@ async fn the_oldest_goes_when_it_is_too_much_or_too_old(place: Place) {
         assert_eq!(kept, (kept[0]..200).collect::<Vec<_>>());
         assert!(kept.len() > 20 && kept.len() < 60, "{}", kept.len());
     }
-    let stored = stored_bytes(&place, &logs, &groups).await;
-    assert!(stored <= 24_000, "{stored}");
+    // On Postgres the oldest goes right after the answer to what was one too many.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let stored = stored_bytes(&place, &logs, &groups).await;
+        if stored <= 24_000 {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{stored}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     logs.put(&stream(&groups[2], "s"), vec![event(0, "small")], at(0))
         .await
         .unwrap();

@@ -192,7 +192,8 @@ fn note(
     let Err(ApiError(fault)) = outcome else {
         return;
     };
-    if fault.status >= 500 {
+    // While the database is away every call is refused; the writer says so, once for each attempt.
+    if fault.status >= 500 && fault.status != 503 {
         tracing::error!(request_id, service, operation, ?fault, "call failed");
     } else {
         tracing::debug!(request_id, service, operation, %fault, "call refused");

@@ -34,10 +34,10 @@ pub(super) fn on_commit(error: sqlx::Error) -> CommitError {
 }
 
 /// Whether a migration may have failed because another server runs the same one: then something
-/// exists that was not there just before (23505, or 42P06/42P07 for a schema or table).
+/// exists that was not there just before (23505, or 42P06, 42P07 and 42710 for a schema, a table and its type).
 pub(crate) fn may_be_a_race(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .and_then(|cause| cause.code())
-        .is_some_and(|code| ["23505", "42P06", "42P07"].contains(&code.as_ref()))
+        .is_some_and(|code| ["23505", "42P06", "42P07", "42710"].contains(&code.as_ref()))
 }
