@@ -11,6 +11,7 @@
 //! How records are kept, indexed and saved is the business of the `state` and `storage` crates.
 
 pub mod arn;
+pub mod capacity_provider;
 pub mod cluster;
 pub mod definition;
 pub mod id;
@@ -18,6 +19,8 @@ pub mod instance;
 pub mod log;
 pub mod name;
 pub mod resources;
+pub mod scheduler;
+pub mod service;
 pub mod setting;
 pub mod tags;
 pub mod task;
