@@ -4,8 +4,10 @@
 
 use std::fmt;
 
-use crate::id::{AccountId, ContainerId, InstanceId, TaskId};
-use crate::name::{ClusterKey, ClusterName, DefinitionKey, Family, Region, Scope, ServiceName};
+use crate::id::{AccountId, ContainerId, DeploymentId, InstanceId, ServiceDeploymentId, TaskId};
+use crate::name::{
+    ClusterKey, ClusterName, DefinitionKey, Family, Region, Scope, ServiceKey, ServiceName,
+};
 
 /// An ARN of the service `ecs`, parsed as far as scope and resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +116,39 @@ impl ClusterKey {
     pub fn service_arn(&self, service: &ServiceName) -> String {
         self.scope
             .arn(format_args!("service/{}/{service}", self.name))
+    }
+}
+
+impl ServiceKey {
+    /// `…:service/<cluster>/<name>`.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        self.cluster.service_arn(&self.name)
+    }
+
+    fn part_arn(&self, kind: &str, id: fmt::Arguments<'_>) -> String {
+        let (cluster, name) = (&self.cluster.name, &self.name);
+        self.cluster
+            .scope
+            .arn(format_args!("{kind}/{cluster}/{name}/{id}"))
+    }
+
+    /// `…:service-revision/<cluster>/<name>/<digits>`.
+    #[must_use]
+    pub fn revision_arn(&self, id: DeploymentId) -> String {
+        self.part_arn("service-revision", format_args!("{}", id.digits()))
+    }
+
+    /// `…:service-deployment/<cluster>/<name>/<id>`.
+    #[must_use]
+    pub fn deployment_arn(&self, id: ServiceDeploymentId) -> String {
+        self.part_arn("service-deployment", format_args!("{id}"))
+    }
+
+    /// `…:task-set/<cluster>/<name>/ecs-svc/<digits>`.
+    #[must_use]
+    pub fn task_set_arn(&self, id: DeploymentId) -> String {
+        self.part_arn("task-set", format_args!("{id}"))
     }
 }
 

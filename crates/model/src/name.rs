@@ -117,6 +117,15 @@ pub struct ClusterKey {
     pub name: ClusterName,
 }
 
+/// A service's identity: its cluster and its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceKey {
+    /// The cluster.
+    pub cluster: ClusterKey,
+    /// The name within the cluster.
+    pub name: ServiceName,
+}
+
 /// A task definition's identity: scope, family and revision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DefinitionKey {
@@ -137,6 +146,12 @@ impl fmt::Display for Scope {
 impl fmt::Display for ClusterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.scope, self.name)
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.name)
     }
 }
 
@@ -175,6 +190,18 @@ impl FromStr for ClusterKey {
     }
 }
 
+impl FromStr for ServiceKey {
+    type Err = InvalidKey;
+    fn from_str(raw: &str) -> Result<Self, InvalidKey> {
+        let bad = || InvalidKey(raw.into());
+        let (cluster, name) = raw.rsplit_once('/').ok_or_else(bad)?;
+        Ok(Self {
+            cluster: cluster.parse()?,
+            name: name.parse().map_err(|_| bad())?,
+        })
+    }
+}
+
 impl FromStr for DefinitionKey {
     type Err = InvalidKey;
     fn from_str(raw: &str) -> Result<Self, InvalidKey> {
@@ -206,7 +233,7 @@ macro_rules! saved_as_text {
     )+};
 }
 
-saved_as_text!(Scope, ClusterKey, DefinitionKey);
+saved_as_text!(Scope, ClusterKey, ServiceKey, DefinitionKey);
 
 #[cfg(test)]
 mod tests {
@@ -226,6 +253,8 @@ mod tests {
     fn keys_read_back_as_written() {
         let cluster = "000000000007/us-east-1/default";
         assert_eq!(cluster.parse::<ClusterKey>().unwrap().to_string(), cluster);
+        let service = "000000000007/us-east-1/default/web";
+        assert_eq!(service.parse::<ServiceKey>().unwrap().to_string(), service);
         let definition = "000000000007/us-east-1/web:12";
         assert_eq!(
             definition.parse::<DefinitionKey>().unwrap().to_string(),

@@ -24,8 +24,8 @@ use crate::time::Timestamp;
 
 pub use report::{ContainerReport, ReportedStatus, TaskReport};
 pub use spec::{
-    ClientToken, ContainerOverride, LaunchType, NetworkConfiguration, PlacementConstraint,
-    TaskOverrides, TaskSpec,
+    ClientToken, ContainerOverride, LaunchType, Membership, NetworkConfiguration,
+    PlacementConstraint, TaskOverrides, TaskSpec,
 };
 
 /// Where a task is in its life, as last seen. The order is the order of life.
@@ -285,6 +285,9 @@ pub struct Task {
     /// Why it stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// Until when its service may not choose it for a stop; see [`Task::is_protected`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_until: Option<Timestamp>,
     /// Where it was last seen to be.
     pub last: LastStatus,
     /// What was seen of it.
@@ -414,6 +417,12 @@ impl Task {
         task.stop.get_or_insert(stop);
         task.version += 1;
         Some(task)
+    }
+
+    /// Whether it is protected from scale-in and deployments at this instant.
+    #[must_use]
+    pub fn is_protected(&self, now: Timestamp) -> bool {
+        self.last != LastStatus::Stopped && self.protected_until.is_some_and(|until| now < until)
     }
 
     /// Whether the agent still has to be told to start it: it is wanted, it is placed, and no

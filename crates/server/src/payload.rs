@@ -150,7 +150,7 @@ fn start(
         proxy_configuration: body.proxy_configuration.as_ref().map(proxy),
         attachments: Vec::new(),
         launch_type: Some(task.spec.launch_type.as_str().to_owned()),
-        service_name: task.spec.service.as_ref().map(ToString::to_string),
+        service_name: task.spec.service.as_ref().map(|m| m.service.to_string()),
         group: Some(task.spec.group.to_string()),
         enable_fault_injection: body.enable_fault_injection,
         task_cluster_arn: Some(task.spec.cluster.arn()),

@@ -264,7 +264,8 @@ impl Tasks {
             self.by_started_by.insert((cluster, mark.clone(), id));
         }
         if let Some(service) = &spec.service {
-            self.by_service.insert((cluster, service.clone(), id));
+            self.by_service
+                .insert((cluster, service.service.clone(), id));
         }
         if let Some(token) = &spec.client_token {
             self.by_token.insert((cluster, token.token.clone(), id));
@@ -279,7 +280,8 @@ impl Tasks {
             self.by_started_by.remove(&(cluster, mark.clone(), id));
         }
         if let Some(service) = &spec.service {
-            self.by_service.remove(&(cluster, service.clone(), id));
+            self.by_service
+                .remove(&(cluster, service.service.clone(), id));
         }
         if let Some(token) = &spec.client_token {
             self.by_token.remove(&(cluster, token.token.clone(), id));
@@ -397,7 +399,7 @@ fn passes(task: &Task, filter: &TaskFilter) -> bool {
         && filter
             .service
             .as_ref()
-            .is_none_or(|name| spec.service.as_ref() == Some(name))
+            .is_none_or(|name| spec.service.as_ref().is_some_and(|m| m.service == *name))
         && filter
             .instance
             .is_none_or(|instance| task.instance == Some(instance))

@@ -260,6 +260,7 @@ fn task(id: TaskId, on: u8, mark: u8) -> Task {
         tags: Tags::default(),
         desired: Desired::Running,
         stop: None,
+        protected_until: None,
         last: LastStatus::Pending,
         seen: Seen {
             containers: vec![ContainerSeen::default()],

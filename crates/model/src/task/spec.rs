@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{ClusterKey, DefinitionKey, ServiceName};
+use crate::id::DeploymentId;
+use crate::name::{ClusterKey, DefinitionKey, ServiceKey, ServiceName};
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -108,6 +109,16 @@ pub enum PlacementConstraint {
     MemberOf(Text),
 }
 
+/// Of which service a task is, and of which deployment or task set of it: their ids come from
+/// one well, so that the id alone says which.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Membership {
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment, or the task set of a service whose deployments others control.
+    pub deployment: DeploymentId,
+}
+
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskSpec {
@@ -122,7 +133,7 @@ pub struct TaskSpec {
     pub started_by: Option<Text>,
     /// The service that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service: Option<ServiceName>,
+    pub service: Option<Membership>,
     /// On what kind of capacity.
     pub launch_type: LaunchType,
     /// The provider, when a strategy chose the capacity.
@@ -148,4 +159,15 @@ pub struct TaskSpec {
     pub client_token: Option<ClientToken>,
     /// When the request was accepted.
     pub created_at: Timestamp,
+}
+
+impl TaskSpec {
+    /// The service that started it.
+    #[must_use]
+    pub fn service_key(&self) -> Option<ServiceKey> {
+        self.service.as_ref().map(|member| ServiceKey {
+            cluster: self.cluster.clone(),
+            name: member.service.clone(),
+        })
+    }
 }

@@ -55,6 +55,7 @@ fn placed() -> Task {
         tags: Tags::default(),
         desired: Desired::Running,
         stop: None,
+        protected_until: None,
         last: LastStatus::Pending,
         seen: Seen {
             containers: vec![ContainerSeen::default(); 2],

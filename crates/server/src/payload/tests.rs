@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use berth_model::definition::{ContainerFacts, DefinitionStatus};
-use berth_model::id::{InstanceId, TaskId};
+use berth_model::id::{DeploymentId, InstanceId, TaskId};
 use berth_model::tags::Tags;
-use berth_model::task::{ContainerSeen, LastStatus, LaunchType, Seen, TaskOverrides, TaskSpec};
+use berth_model::task::{
+    ContainerSeen, LastStatus, LaunchType, Membership, Seen, TaskOverrides, TaskSpec,
+};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use expect_test::{Expect, expect};
@@ -54,6 +56,7 @@ fn given_body(body: Value) -> Given {
         tags: Tags::default(),
         desired: Desired::Running,
         stop: None,
+        protected_until: None,
         last: LastStatus::Pending,
         seen: Seen {
             containers: vec![ContainerSeen::default()],
@@ -864,7 +867,12 @@ fn process_and_ipc_modes_proxy_and_service_stand_on_the_task() {
             "containerName": "envoy", "properties": [{ "name": "AppPorts", "value": "80" }],
         },
     }))
-    .spec(|spec| spec.service = Some("web".parse().unwrap()))
+    .spec(|spec| {
+        spec.service = Some(Membership {
+            service: "web".parse().unwrap(),
+            deployment: DeploymentId::FIRST,
+        });
+    })
     .render();
     assert_eq!(task.pid_mode.as_deref(), Some("task"));
     assert_eq!(task.ipc_mode.as_deref(), Some("none"));

@@ -138,6 +138,7 @@ impl Draft {
             tags: self.tags.clone(),
             desired: Desired::Running,
             stop: None,
+            protected_until: None,
             last,
             seen: Seen {
                 containers: vec![ContainerSeen::default(); self.facts.containers.len()],
