@@ -4,10 +4,11 @@
 
 use std::fmt;
 
-use crate::id::{AccountId, ContainerId, DeploymentId, InstanceId, ServiceDeploymentId, TaskId};
+use crate::id::{AccountId, ContainerId, InstanceId, ServiceDeploymentId, TaskId};
 use crate::name::{
     ClusterKey, ClusterName, DefinitionKey, Family, Region, Scope, ServiceKey, ServiceName,
 };
+use crate::scheduler::DeploymentId;
 
 /// An ARN of the service `ecs`, parsed as far as scope and resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -141,85 +141,6 @@ impl EventId {
     }
 }
 
-/// The number of a deployment of a service, and of the service revision that it rolls out: they
-/// share it (reference §1.8). A task set has one of its own. Shown as `ecs-svc/` and nineteen
-/// digits, or as the digits alone at the end of an ARN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DeploymentId(u64);
-
-/// What comes before the digits.
-const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
-/// How many digits an id has.
-const DEPLOYMENT_DIGITS: usize = 19;
-
-impl DeploymentId {
-    /// The id that this much chance makes. The greatest has nineteen digits.
-    #[must_use]
-    pub const fn from_chance(chance: u64) -> Self {
-        Self(chance >> 1)
-    }
-
-    /// The least id, where ranges begin.
-    pub const FIRST: DeploymentId = DeploymentId(0);
-    /// The greatest id, where ranges end.
-    pub const LAST: DeploymentId = DeploymentId(u64::MAX);
-
-    /// The nineteen digits alone.
-    #[must_use]
-    pub fn digits(self) -> String {
-        format!("{:0width$}", self.0, width = DEPLOYMENT_DIGITS)
-    }
-
-    /// Reads the digits alone, as ARNs end in them.
-    ///
-    /// # Errors
-    /// When they are not nineteen digits.
-    pub fn parse_digits(raw: &str) -> Result<Self, InvalidId> {
-        let bad = InvalidId {
-            what: "deployment id",
-        };
-        if raw.len() != DEPLOYMENT_DIGITS || !raw.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(bad);
-        }
-        raw.parse().map(Self).map_err(|_| bad)
-    }
-}
-
-impl FromStr for DeploymentId {
-    type Err = InvalidId;
-    fn from_str(raw: &str) -> Result<Self, InvalidId> {
-        let digits = raw.strip_prefix(DEPLOYMENT_PREFIX).ok_or(InvalidId {
-            what: "deployment id",
-        })?;
-        Self::parse_digits(digits)
-    }
-}
-
-impl fmt::Display for DeploymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{DEPLOYMENT_PREFIX}{:0width$}",
-            self.0,
-            width = DEPLOYMENT_DIGITS
-        )
-    }
-}
-
-/// Saved as text, because JSON readers lose the last digits of so great a number.
-impl Serialize for DeploymentId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for DeploymentId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        raw.parse().map(Self).map_err(serde::de::Error::custom)
-    }
-}
-
 /// A service deployment's id: 21 characters of the URL-safe base-64 alphabet (reference §1.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServiceDeploymentId(u128);
@@ -354,19 +275,6 @@ mod tests {
         let account: AccountId = "000000000042".parse().unwrap();
         assert_eq!(account.to_string(), "000000000042");
         assert!("42".parse::<AccountId>().is_err());
-    }
-
-    #[test]
-    fn a_deployment_id_has_nineteen_digits() {
-        for chance in [0, 2, u64::MAX] {
-            let id = DeploymentId::from_chance(chance);
-            assert_eq!(id.to_string().len(), "ecs-svc/".len() + 19);
-            assert_eq!(id.to_string().parse::<DeploymentId>().unwrap(), id);
-            assert_eq!(DeploymentId::parse_digits(&id.digits()).unwrap(), id);
-        }
-        for bad in ["", "ecs-svc/", "ecs-svc/1", "0000000000000000001"] {
-            assert!(bad.parse::<DeploymentId>().is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -12,13 +12,47 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::InvalidId;
+use crate::id::{InstanceId, InvalidId};
 use crate::text::Text;
 use crate::time::Timestamp;
 
-/// The id of a deployment or task set: `ecs-svc/` and up to twenty digits.
+/// The id of a deployment or task set: `ecs-svc/` and up to twenty digits. The service revision
+/// that a deployment rolls out has the same digits (reference §1.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeploymentId(pub u64);
+
+impl DeploymentId {
+    /// The least id, where ranges begin.
+    pub const FIRST: DeploymentId = DeploymentId(0);
+    /// The greatest id, where ranges end.
+    pub const LAST: DeploymentId = DeploymentId(u64::MAX);
+
+    /// The id that this much chance makes: it has nineteen digits at most.
+    #[must_use]
+    pub const fn from_chance(chance: u64) -> Self {
+        Self(chance >> 1)
+    }
+
+    /// The digits alone, as the ARN of a service revision ends in them.
+    #[must_use]
+    pub fn digits(self) -> String {
+        format!("{:019}", self.0)
+    }
+
+    /// Reads the digits alone.
+    ///
+    /// # Errors
+    /// When they are no number.
+    pub fn parse_digits(raw: &str) -> Result<Self, InvalidId> {
+        const WRONG: InvalidId = InvalidId {
+            what: "deployment id",
+        };
+        if raw.is_empty() || !raw.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(WRONG);
+        }
+        raw.parse().map(Self).map_err(|_| WRONG)
+    }
+}
 
 impl fmt::Display for DeploymentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,11 +67,7 @@ impl FromStr for DeploymentId {
         const WRONG: InvalidId = InvalidId {
             what: "deployment id",
         };
-        let digits = raw.strip_prefix("ecs-svc/").ok_or(WRONG)?;
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(WRONG);
-        }
-        digits.parse().map(Self).map_err(|_| WRONG)
+        Self::parse_digits(raw.strip_prefix("ecs-svc/").ok_or(WRONG)?)
     }
 }
 
@@ -123,6 +153,9 @@ pub struct Rollout {
     /// The API's `failedTasks`: failures in a row, as the circuit breaker counts them.
     #[serde(default)]
     pub failed_tasks: u32,
+    /// When the last of them failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
     /// Back-off of starts. UpdateService sets it back to its default.
     #[serde(default)]
     pub throttle: Throttle,
@@ -139,6 +172,7 @@ impl Rollout {
             state: RolloutState::InProgress,
             reason: Text::from(format!("ECS deployment {id} in progress.")),
             failed_tasks: 0,
+            failed_at: None,
             throttle: Throttle::default(),
             updated_at: now,
         }
@@ -468,12 +502,18 @@ pub struct ServiceMemory {
     /// Refused placements in a row.
     #[serde(default)]
     pub refusals: u32,
+    /// Instances that refused this daemon service's task when it was last tried; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_by: Vec<InstanceId>,
     /// Troubles that were told and are not over, and when they were told.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub told: BTreeMap<Trouble, Timestamp>,
     /// Whether tasks are being moved for balance between zones.
     #[serde(default)]
     pub rebalancing: bool,
+    /// No task is started for balance before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance_again_at: Option<Timestamp>,
 }
 
 #[cfg(test)]

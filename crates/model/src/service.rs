@@ -1,8 +1,9 @@
 //! Services: what is wanted of them, what their deployments came to, and what happened.
 //!
 //! Rules kept here:
-//! - `spec` is intent, written by operations; `progress`, and all of a [`Deployment`] but its
-//!   identity, is status, written by the services controller; a [`ServiceRevision`] never changes;
+//! - `spec` is intent, written by operations; `memory`, and the blocks of
+//!   [`scheduler`](crate::scheduler) in the other records, are status, written by the services
+//!   controller; a [`ServiceRevision`] never changes;
 //! - one [`Deployment`] for each revision that has tasks or is to have some: an entry of the API's
 //!   `deployments`; one [`ServiceDeployment`] for each time that a revision was rolled out;
 //! - nothing here grows by appending: deployments, revisions, task sets and events are records
@@ -16,22 +17,20 @@ mod task_set;
 use serde::{Deserialize, Serialize};
 
 use crate::name::ServiceKey;
+use crate::scheduler::ServiceMemory;
 use crate::tags::Tags;
 use crate::task::ClientToken;
 use crate::text::Text;
 use crate::time::Timestamp;
 
-pub use deployment::{
-    BackOff, Deployment, DeploymentStatus, HookDetail, HookStatus, Lifecycle, LifecycleStage,
-    Monitor, Rollback, RolloutState, ServiceDeployment, ServiceDeploymentStatus, ServiceRevision,
-};
+pub use deployment::{Deployment, ServiceDeployment, ServiceRevision};
 pub use event::{EVENTS_MAX, ServiceEvent};
 pub use spec::{
-    Alarms, CircuitBreaker, Controller, DeploymentConfiguration, HookAction, HookTarget,
-    LifecycleHook, PlacementStrategy, Propagate, Scheduling, ServiceCapacity, ServiceSpec,
-    StepDeployment, Strategy, Threshold, ThresholdKind,
+    Alarms, CircuitBreaker, Controller, DeploymentConfiguration, HookTarget, LifecycleHook,
+    PlacementStrategy, Propagate, Scheduling, ServiceCapacity, ServiceSpec, StepDeployment,
+    Strategy, Threshold, ThresholdKind,
 };
-pub use task_set::{Stability, TaskSet, TaskSetStatus};
+pub use task_set::{TaskSet, TaskSetStatus};
 
 /// Where a service is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,21 +56,6 @@ impl ServiceStatus {
     }
 }
 
-/// What the services controller remembers of a service from one look to the next, so that it says
-/// everything once. Nothing in it is needed to know what the service should be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceProgress {
-    /// When the service was last said to have reached a steady state; `None` once it left it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub steady_at: Option<Timestamp>,
-    /// The trouble that was last said, and when: it is said again when it lasts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<(Text, Timestamp)>,
-    /// When zones were last said to be balanced, or being rebalanced; by the text of the event.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zones: Option<(Text, Timestamp)>,
-}
-
 /// A service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
@@ -83,7 +67,7 @@ pub struct Service {
     pub spec: ServiceSpec,
     /// What its controller remembers.
     #[serde(default)]
-    pub progress: ServiceProgress,
+    pub memory: ServiceMemory,
     /// Labels.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::StrategyItem;
-use crate::id::DeploymentId;
+use crate::scheduler::{DeploymentId, HookAction, Stage, Weight};
 use crate::task::{LaunchType, PlacementConstraint};
 use crate::text::Text;
 
@@ -170,8 +170,8 @@ pub struct Alarms {
 /// How traffic moves, part by part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepDeployment {
-    /// The share of each step, or of the canary, in tenths of a percent.
-    pub permille: u32,
+    /// The share of each step, or of the canary.
+    pub weight: Weight,
     /// Minutes after each step.
     pub bake_minutes: u32,
 }
@@ -218,34 +218,13 @@ pub enum HookTarget {
     Pause,
 }
 
-/// What to do when nobody answers a hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum HookAction {
-    /// Bring the revision before back.
-    Rollback,
-    /// Go on.
-    Continue,
-}
-
-impl HookAction {
-    /// The spelling of the ECS API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rollback => "ROLLBACK",
-            Self::Continue => "CONTINUE",
-        }
-    }
-}
-
 /// A hook of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifecycleHook {
     /// Whom it asks.
     pub target: HookTarget,
-    /// At which stages, in the API's spelling.
-    pub stages: Vec<Text>,
+    /// At which stages.
+    pub stages: Vec<Stage>,
     /// Minutes until `timeout_action`.
     pub timeout_minutes: u32,
     /// What to do then.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::DeploymentId;
 use crate::name::{DefinitionKey, ServiceKey};
+use crate::scheduler::{DeploymentId, Stability, Throttle};
 use crate::service::spec::ServiceCapacity;
 use crate::tags::Tags;
 use crate::task::{ClientToken, NetworkConfiguration};
@@ -34,27 +34,6 @@ impl TaskSetStatus {
     }
 }
 
-/// Whether a task set has what it should have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Stability {
-    /// All that it should have, and healthy.
-    SteadyState,
-    /// Not yet.
-    Stabilizing,
-}
-
-impl Stability {
-    /// The spelling of the ECS API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SteadyState => "STEADY_STATE",
-            Self::Stabilizing => "STABILIZING",
-        }
-    }
-}
-
 /// A task set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSet {
@@ -75,15 +54,18 @@ pub struct TaskSet {
     /// Where its tasks' addresses should be, in awsvpc mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Box<NetworkConfiguration>>,
-    /// How much of the service's desired count it should have, in hundredths of a percent: 0 to
-    /// 10000.
-    pub scale: u32,
+    /// How much of the service's desired count it should have, in thousandths of a percent: 0 to
+    /// 100,000.
+    pub scale_millipercent: u32,
     /// Where it is in its life.
     pub status: TaskSetStatus,
     /// Whether it has what it should have.
     pub stability: Stability,
     /// Since when.
     pub stability_at: Timestamp,
+    /// Back-off of its starts.
+    #[serde(default)]
+    pub throttle: Throttle,
     /// Labels.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
@@ -100,7 +82,7 @@ impl TaskSet {
     /// How many tasks it should have, of a service that wants `desired` (reference §2.5).
     #[must_use]
     pub fn computed_desired(&self, desired: u32) -> u32 {
-        let share = u64::from(desired) * u64::from(self.scale);
-        u32::try_from(share.div_ceil(10_000)).unwrap_or(u32::MAX)
+        let share = u64::from(desired) * u64::from(self.scale_millipercent);
+        u32::try_from(share.div_ceil(100_000)).unwrap_or(u32::MAX)
     }
 }

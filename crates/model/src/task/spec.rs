@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::DeploymentId;
 use crate::name::{ClusterKey, DefinitionKey, ServiceKey, ServiceName};
+use crate::scheduler::DeploymentId;
 use crate::text::Text;
 use crate::time::Timestamp;
 

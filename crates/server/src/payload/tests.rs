@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use berth_model::definition::{ContainerFacts, DefinitionStatus};
-use berth_model::id::{DeploymentId, InstanceId, TaskId};
+use berth_model::id::{InstanceId, TaskId};
+use berth_model::scheduler::DeploymentId;
 use berth_model::tags::Tags;
 use berth_model::task::{
     ContainerSeen, LastStatus, LaunchType, Membership, Seen, TaskOverrides, TaskSpec,
