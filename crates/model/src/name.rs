@@ -94,6 +94,14 @@ name! {
     ServiceName, "service name", is_name
 }
 
+impl ServiceName {
+    /// The least name, where ranges begin.
+    #[must_use]
+    pub fn least() -> Self {
+        Self(Text::new("-"))
+    }
+}
+
 name! {
     /// A region, such as `us-east-1`. Any name of that form is a region of its own.
     Region, "region", is_region

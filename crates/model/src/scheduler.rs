@@ -136,7 +136,7 @@ pub struct Throttle {
     /// Nothing is started before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// When the last task that never ran had stopped.
+    /// When the last round began: a task made later that fails begins another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
 }

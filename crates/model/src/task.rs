@@ -425,6 +425,14 @@ impl Task {
         self.last != LastStatus::Stopped && self.protected_until.is_some_and(|until| now < until)
     }
 
+    /// Whether it is to run and waits for room: no instance was found for it yet.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.desired == Desired::Running
+            && self.instance.is_none()
+            && self.last == LastStatus::Provisioning
+    }
+
     /// Whether the agent still has to be told to start it: it is wanted, it is placed, and no
     /// report of it is stored.
     #[must_use]

@@ -132,6 +132,7 @@ impl Gateway {
                 | Changed::Connection(_)
                 | Changed::Cluster(_)
                 | Changed::Definition(_)
+                | Changed::Service(_)
                 | Changed::Other => continue,
             };
             if let Some(mailbox) = slots.get(instance).and_then(|slot| slot.session.as_ref()) {

@@ -9,6 +9,7 @@ use berth_placement::{Fleet, Host};
 use serde::de::DeserializeOwned;
 
 use crate::record::Record;
+use crate::services::ServiceRecord;
 use crate::snapshot::State;
 use crate::tx::{index, load_record, occupant, remove_record};
 
@@ -126,7 +127,11 @@ impl Loader {
             }
             "log_group" => Record::LogGroup(read(body)?),
             "log_stream" => Record::LogStream(read(body)?),
-            _ => return Err(BadRecordCause::Table),
+            "capacity_provider" => Record::Provider(read(body)?),
+            _ => match ServiceRecord::parse(table, body) {
+                Some(read) => Record::OfService(read.map_err(BadRecordCause::Body)?),
+                None => return Err(BadRecordCause::Table),
+            },
         })
     }
 

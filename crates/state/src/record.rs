@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use berth_model::capacity_provider::CapacityProvider;
 use berth_model::cluster::Cluster;
 use berth_model::definition::{FamilyCounter, TaskDefinition};
 use berth_model::instance::ContainerInstance;
@@ -12,8 +13,10 @@ use berth_model::task::Task;
 use berth_model::time::Timestamp;
 use serde_json::value::RawValue;
 
+use crate::services::ServiceRecord;
+
 /// Every table, in the order in which loading needs them: what others refer to comes first.
-pub const TABLES: [&str; 8] = [
+pub const TABLES: [&str; 15] = [
     "cluster",
     "setting",
     "family",
@@ -22,6 +25,13 @@ pub const TABLES: [&str; 8] = [
     "task",
     "log_group",
     "log_stream",
+    "capacity_provider",
+    "service",
+    "service_revision",
+    "deployment",
+    "service_deployment",
+    "task_set",
+    "service_event",
 ];
 
 /// One changed record, ready to be saved.
@@ -59,6 +69,8 @@ pub(crate) enum Record {
     Task(Arc<Task>),
     LogGroup(Arc<LogGroup>),
     LogStream(Arc<LogStream>),
+    Provider(Arc<CapacityProvider>),
+    OfService(ServiceRecord),
 }
 
 impl Record {
@@ -72,6 +84,8 @@ impl Record {
             Self::Task(_) => "task",
             Self::LogGroup(_) => "log_group",
             Self::LogStream(_) => "log_stream",
+            Self::Provider(_) => "capacity_provider",
+            Self::OfService(record) => record.table(),
         }
     }
 
@@ -85,6 +99,8 @@ impl Record {
             Self::Task(record) => serde_json::value::to_raw_value(record),
             Self::LogGroup(record) => serde_json::value::to_raw_value(record),
             Self::LogStream(record) => serde_json::value::to_raw_value(record),
+            Self::Provider(record) => serde_json::value::to_raw_value(record),
+            Self::OfService(record) => record.body(),
         }
     }
 }
@@ -107,6 +123,8 @@ impl fmt::Display for Record {
                     r.key.group.scope, r.key.group.name, r.key.name
                 )
             }
+            Self::Provider(r) => write!(f, "{}/{}", r.key.scope, r.key.name),
+            Self::OfService(record) => write!(f, "{record}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use berth_model::capacity_provider::{CapacityProvider, ProviderKey};
 use berth_model::cluster::{Cluster, ClusterStatus};
 use berth_model::definition::{DefinitionFacts, DefinitionStatus, FamilyCounter, TaskDefinition};
 use berth_model::id::InstanceId;
@@ -14,6 +15,7 @@ use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use imbl::{OrdMap, OrdSet};
 
+use crate::services::Services;
 use crate::table::Table;
 use crate::tasks::Tasks;
 
@@ -45,6 +47,10 @@ pub struct State {
     pub instances: Table<InstanceId, ContainerInstance>,
     /// Tasks and their indexes.
     pub tasks: Tasks,
+    /// Services and what belongs to them.
+    pub services: Services,
+    /// Capacity providers that users made, deleted ones included.
+    pub providers: Table<ProviderKey, CapacityProvider>,
     /// Log groups.
     pub log_groups: Table<LogGroupKey, LogGroup>,
     /// Log streams.
@@ -96,7 +102,7 @@ impl State {
         self.definitions.get(newest)
     }
 
-    /// How many tasks refer to a task definition.
+    /// How many tasks, service revisions and task sets refer to a task definition.
     #[must_use]
     pub fn users_of(&self, definition: &DefinitionKey) -> u32 {
         self.definition_users.get(definition).copied().unwrap_or(0)

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::{Family, ServiceName};
-use berth_model::task::{Desired, LastStatus, LaunchType, Task};
+use berth_model::scheduler::DeploymentId;
+use berth_model::task::{Desired, LastStatus, LaunchType, Membership, Task};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use imbl::{OrdMap, OrdSet};
@@ -40,6 +41,18 @@ pub struct InstanceCounts {
     pub live: u32,
 }
 
+/// How many tasks of one deployment, task set or service run and start. Those that are to stop
+/// count as live alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeploymentCounts {
+    /// Tasks last seen RUNNING that are to run.
+    pub running: u32,
+    /// Tasks that are to run and do not yet.
+    pub pending: u32,
+    /// Tasks that have not stopped, whatever their status.
+    pub live: u32,
+}
+
 /// Which tasks of a cluster to list: the narrowest index is walked, the rest is looked at.
 #[derive(Clone, Debug, Default)]
 pub struct TaskFilter {
@@ -63,12 +76,16 @@ pub struct Tasks {
     by_family: OrdSet<(i64, Family, TaskId)>,
     by_started_by: OrdSet<(i64, Text, TaskId)>,
     by_service: OrdSet<(i64, ServiceName, TaskId)>,
+    service_live: OrdSet<(i64, ServiceName, TaskId)>,
+    service_stopped: OrdSet<(i64, ServiceName, Timestamp, TaskId)>,
+    waiting: OrdSet<(i64, TaskId)>,
     by_token: OrdSet<(i64, Text, TaskId)>,
     by_instance: OrdSet<(InstanceId, TaskId)>,
     by_stopped_at: OrdSet<(Timestamp, TaskId)>,
     due: OrdSet<(InstanceId, TaskId)>,
     cluster_counts: OrdMap<i64, ClusterCounts>,
     instance_counts: OrdMap<InstanceId, InstanceCounts>,
+    deployment_counts: OrdMap<(i64, Membership), DeploymentCounts>,
 }
 
 impl Tasks {
@@ -184,6 +201,70 @@ impl Tasks {
             .filter_map(|(_, id)| self.rows.get(id))
     }
 
+    /// The tasks of a service that have not stopped, in the order of ids.
+    pub fn of_service(
+        &self,
+        cluster: i64,
+        service: &ServiceName,
+    ) -> impl Iterator<Item = &Arc<Task>> {
+        let range = (cluster, service.clone(), FIRST)..=(cluster, service.clone(), LAST);
+        self.service_live
+            .range(range)
+            .filter_map(|(_, _, id)| self.rows.get(id))
+    }
+
+    /// The tasks of a service that stopped after `after`, those that stopped first at the front.
+    pub fn stopped_of_service(
+        &self,
+        cluster: i64,
+        service: &ServiceName,
+        after: Timestamp,
+    ) -> impl Iterator<Item = &Arc<Task>> {
+        let first = (cluster, service.clone(), after.next(), FIRST);
+        let last = (
+            cluster,
+            service.clone(),
+            Timestamp::from_millis(i64::MAX),
+            LAST,
+        );
+        self.service_stopped
+            .range(first..=last)
+            .filter_map(|(_, _, _, id)| self.rows.get(id))
+    }
+
+    /// The tasks of a cluster that are to run and wait for room, in the order of ids.
+    pub fn waiting(&self, cluster: i64) -> impl Iterator<Item = &Arc<Task>> {
+        self.waiting
+            .range((cluster, FIRST)..=(cluster, LAST))
+            .filter_map(|(_, id)| self.rows.get(id))
+    }
+
+    /// The counts of a deployment or task set of a service.
+    #[must_use]
+    pub fn deployment_counts(&self, cluster: i64, member: &Membership) -> DeploymentCounts {
+        self.deployment_counts
+            .get(&(cluster, member.clone()))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The counts of a service's deployments and task sets together.
+    #[must_use]
+    pub fn service_counts(&self, cluster: i64, service: &ServiceName) -> DeploymentCounts {
+        let member = |deployment| Membership {
+            service: service.clone(),
+            deployment,
+        };
+        let range = (cluster, member(DeploymentId::FIRST))..=(cluster, member(DeploymentId::LAST));
+        let mut sum = DeploymentCounts::default();
+        for (_, counts) in self.deployment_counts.range(range) {
+            sum.running = sum.running.saturating_add(counts.running);
+            sum.pending = sum.pending.saturating_add(counts.pending);
+            sum.live = sum.live.saturating_add(counts.live);
+        }
+        sum
+    }
+
     /// Stopped tasks, those that stopped first at the front.
     pub fn stopped(&self) -> impl Iterator<Item = (Timestamp, &Arc<Task>)> {
         self.by_stopped_at
@@ -253,7 +334,49 @@ impl Tasks {
             (t.start_due() || t.stop_due()).then_some(())?;
             Some((t.instance?, id))
         });
+        move_key(&mut self.service_live, before, after, |t| {
+            (t.last != LastStatus::Stopped).then_some(())?;
+            Some((cluster, t.spec.service.as_ref()?.service.clone(), id))
+        });
+        move_key(&mut self.service_stopped, before, after, |t| {
+            let at = t.seen.stopped_at?;
+            Some((cluster, t.spec.service.as_ref()?.service.clone(), at, id))
+        });
+        move_key(&mut self.waiting, before, after, |t| {
+            t.is_waiting().then_some((cluster, id))
+        });
         self.recount(cluster, before, after);
+        self.recount_service(cluster, before, after);
+    }
+
+    fn recount_service(&mut self, cluster: i64, before: Option<&Task>, after: Option<&Task>) {
+        let counted = |task: Option<&Task>| task.map(|t| (t.last, t.desired));
+        if counted(before) == counted(after) {
+            return;
+        }
+        for (task, one) in [(before, -1), (after, 1)] {
+            let Some(task) = task else { continue };
+            let Some(member) = &task.spec.service else {
+                return;
+            };
+            if task.last == LastStatus::Stopped {
+                continue;
+            }
+            let mut counts = self.deployment_counts(cluster, member);
+            add(&mut counts.live, one);
+            if task.desired == Desired::Running {
+                if task.last == LastStatus::Running {
+                    add(&mut counts.running, one);
+                } else {
+                    add(&mut counts.pending, one);
+                }
+            }
+            set_count(
+                &mut self.deployment_counts,
+                (cluster, member.clone()),
+                counts,
+            );
+        }
     }
 
     fn index_spec(&mut self, cluster: i64, task: &Task) {

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
+use berth_model::capacity_provider::{CapacityProvider, ProviderKey};
 use berth_model::cluster::Cluster;
 use berth_model::definition::{DefinitionFacts, FamilyCounter, TaskDefinition};
-use berth_model::id::{InstanceId, TaskId};
+use berth_model::id::{InstanceId, ServiceDeploymentId, TaskId};
 use berth_model::instance::ContainerInstance;
 use berth_model::log::{LogGroup, LogGroupKey, LogStream, LogStreamKey};
-use berth_model::name::{ClusterKey, DefinitionKey, Scope};
+use berth_model::name::{ClusterKey, DefinitionKey, Scope, ServiceKey};
 use berth_model::resources::HostPort;
+use berth_model::scheduler::DeploymentId;
+use berth_model::service::{
+    Deployment, Service, ServiceDeployment, ServiceEvent, ServiceRevision, TaskSet,
+};
 use berth_model::setting::AccountSetting;
 use berth_model::task::{LastStatus, Task};
 use berth_model::text::Text;
@@ -17,6 +22,7 @@ use berth_placement::{Fleet, Host, Occupant};
 
 use crate::ids::Ids;
 use crate::record::Record;
+use crate::services::ServiceRecord;
 use crate::snapshot::{Connection, State};
 use crate::table::Table;
 
@@ -33,7 +39,10 @@ pub enum Changed {
     Connection(InstanceId),
     /// A task, and the instance it is placed on.
     Task(TaskId, Option<InstanceId>),
-    /// A setting, family counter, log group or log stream: nobody follows these.
+    /// A service, or a deployment or task set of it.
+    Service(ServiceKey),
+    /// A setting, family counter, log group, log stream, capacity provider, service revision or
+    /// service event: nobody follows these.
     Other,
 }
 
@@ -61,11 +70,16 @@ impl Mutation {
                 Some(Record::Definition(definition)) => Changed::Definition(definition.key.clone()),
                 Some(Record::Instance(instance)) => Changed::Instance(instance.id),
                 Some(Record::Task(task)) => Changed::Task(task.id, task.instance),
+                Some(Record::OfService(ServiceRecord::Revision(_) | ServiceRecord::Event(_))) => {
+                    Changed::Other
+                }
+                Some(Record::OfService(record)) => Changed::Service(record.service().clone()),
                 Some(
                     Record::Setting(_)
                     | Record::Family(_)
                     | Record::LogGroup(_)
-                    | Record::LogStream(_),
+                    | Record::LogStream(_)
+                    | Record::Provider(_),
                 )
                 | None => Changed::Other,
             },
@@ -198,6 +212,116 @@ impl Tx<'_> {
         }
     }
 
+    /// Saves a capacity provider.
+    pub fn put_provider(&mut self, provider: CapacityProvider) {
+        self.put(Record::Provider(Arc::new(provider)));
+    }
+
+    /// Removes a capacity provider; an absent one is no error.
+    pub fn remove_provider(&mut self, key: &ProviderKey) {
+        if let Some(provider) = self.state.providers.get(key).cloned() {
+            self.remove(Record::Provider(provider));
+        }
+    }
+
+    /// Saves a service.
+    pub fn put_service(&mut self, service: Service) {
+        self.put_of_service(ServiceRecord::Service(Arc::new(service)));
+    }
+
+    /// Saves a revision of a service. Its definition must exist.
+    pub fn put_service_revision(&mut self, revision: ServiceRevision) {
+        self.put_of_service(ServiceRecord::Revision(Arc::new(revision)));
+    }
+
+    /// Saves a deployment of a service.
+    pub fn put_deployment(&mut self, deployment: Deployment) {
+        self.put_of_service(ServiceRecord::Deployment(Arc::new(deployment)));
+    }
+
+    /// Saves a service deployment.
+    pub fn put_service_deployment(&mut self, run: ServiceDeployment) {
+        self.put_of_service(ServiceRecord::Run(Arc::new(run)));
+    }
+
+    /// Saves a task set. Its definition must exist.
+    pub fn put_task_set(&mut self, set: TaskSet) {
+        self.put_of_service(ServiceRecord::TaskSet(Arc::new(set)));
+    }
+
+    /// Saves what a service told.
+    pub fn put_service_event(&mut self, event: ServiceEvent) {
+        self.put_of_service(ServiceRecord::Event(Arc::new(event)));
+    }
+
+    /// Removes a revision and its deployment; absent ones are no error.
+    pub fn remove_deployment(&mut self, key: &ServiceKey, id: DeploymentId) {
+        if let Some(deployment) = self.state.services.deployment(key, id).cloned() {
+            self.remove(Record::OfService(ServiceRecord::Deployment(deployment)));
+        }
+        if let Some(revision) = self.state.services.revision(key, id).cloned() {
+            self.remove(Record::OfService(ServiceRecord::Revision(revision)));
+        }
+    }
+
+    /// Removes a service deployment; an absent one is no error.
+    pub fn remove_service_deployment(&mut self, key: &ServiceKey, id: ServiceDeploymentId) {
+        if let Some(run) = self.state.services.run(key, id).cloned() {
+            self.remove(Record::OfService(ServiceRecord::Run(run)));
+        }
+    }
+
+    /// Removes a task set; an absent one is no error.
+    pub fn remove_task_set(&mut self, key: &ServiceKey, id: DeploymentId) {
+        if let Some(set) = self.state.services.task_set(key, id).cloned() {
+            self.remove(Record::OfService(ServiceRecord::TaskSet(set)));
+        }
+    }
+
+    /// Removes the oldest events of a service, until `kept` are left.
+    pub fn trim_service_events(&mut self, key: &ServiceKey, kept: usize) {
+        let surplus = self.state.services.events(key).count().saturating_sub(kept);
+        let oldest: Vec<_> = self
+            .state
+            .services
+            .events(key)
+            .take(surplus)
+            .cloned()
+            .collect();
+        for event in oldest {
+            self.remove(Record::OfService(ServiceRecord::Event(event)));
+        }
+    }
+
+    /// Removes a service with everything that belongs to it, but for its tasks.
+    pub fn remove_service(&mut self, key: &ServiceKey) {
+        let services = &self.state.services;
+        let mut parts: Vec<ServiceRecord> = Vec::new();
+        parts.extend(services.runs(key).cloned().map(ServiceRecord::Run));
+        parts.extend(
+            services
+                .deployments(key)
+                .cloned()
+                .map(ServiceRecord::Deployment),
+        );
+        parts.extend(
+            services
+                .revisions(key)
+                .cloned()
+                .map(ServiceRecord::Revision),
+        );
+        parts.extend(services.task_sets(key).cloned().map(ServiceRecord::TaskSet));
+        parts.extend(services.events(key).cloned().map(ServiceRecord::Event));
+        parts.extend(services.get(key).cloned().map(ServiceRecord::Service));
+        for part in parts {
+            self.remove(Record::OfService(part));
+        }
+    }
+
+    fn put_of_service(&mut self, record: ServiceRecord) {
+        self.put(Record::OfService(record));
+    }
+
     /// Notes whether an instance's agent is connected; `None` forgets the instance. Not saved.
     pub fn set_connection(&mut self, instance: InstanceId, connection: Option<Connection>) {
         let before = self.state.connections.get(&instance).copied();
@@ -328,6 +452,11 @@ fn put_record(state: &mut State, record: &Record) -> (i64, Option<Record>) {
         }
         Record::LogGroup(r) => put(&mut state.log_groups, r.key.clone(), r, Record::LogGroup),
         Record::LogStream(r) => put(&mut state.log_streams, r.key.clone(), r, Record::LogStream),
+        Record::Provider(r) => put(&mut state.providers, r.key.clone(), r, Record::Provider),
+        Record::OfService(r) => {
+            let (row, before) = r.put(&mut state.services);
+            (row, before.map(Record::OfService))
+        }
     }
 }
 
@@ -348,6 +477,8 @@ pub(crate) fn remove_record(state: &mut State, record: &Record) -> Option<i64> {
         }
         Record::LogGroup(r) => state.log_groups.remove(&r.key).map(|row| row.row),
         Record::LogStream(r) => state.log_streams.remove(&r.key).map(|row| row.row),
+        Record::Provider(r) => state.providers.remove(&r.key).map(|row| row.row),
+        Record::OfService(r) => r.remove(&mut state.services),
     }
 }
 
@@ -380,6 +511,10 @@ pub(crate) fn load_record(state: &mut State, row: i64, record: Record) {
         Record::LogStream(r) => {
             state.log_streams.load(r.key.clone(), row, r);
         }
+        Record::Provider(r) => {
+            state.providers.load(r.key.clone(), row, r);
+        }
+        Record::OfService(r) => r.load(row, &mut state.services),
     }
 }
 
@@ -435,9 +570,17 @@ pub(crate) fn index(
             | Record::Setting(_)
             | Record::Family(_)
             | Record::LogGroup(_)
-            | Record::LogStream(_),
+            | Record::LogStream(_)
+            | Record::Provider(_),
         )
         | None => {}
+        Some(Record::OfService(_)) => {
+            for (record, one) in [(before, -1), (after, 1)] {
+                if let Some(definition) = record.and_then(Record::uses) {
+                    state.count_user(definition, one);
+                }
+            }
+        }
     }
 }
 
@@ -489,6 +632,29 @@ fn same_for_placement(before: Option<&Task>, after: Option<&Task>) -> bool {
 }
 
 impl Record {
+    /// The definition that a service revision or a task set runs.
+    fn uses(&self) -> Option<&DefinitionKey> {
+        match self {
+            Self::OfService(ServiceRecord::Revision(revision)) => Some(&revision.definition),
+            Self::OfService(ServiceRecord::TaskSet(set)) => Some(&set.definition),
+            Self::OfService(
+                ServiceRecord::Service(_)
+                | ServiceRecord::Deployment(_)
+                | ServiceRecord::Run(_)
+                | ServiceRecord::Event(_),
+            )
+            | Self::Cluster(_)
+            | Self::Setting(_)
+            | Self::Family(_)
+            | Self::Definition(_)
+            | Self::Instance(_)
+            | Self::Task(_)
+            | Self::LogGroup(_)
+            | Self::LogStream(_)
+            | Self::Provider(_) => None,
+        }
+    }
+
     fn as_definition(&self) -> Option<&TaskDefinition> {
         if let Self::Definition(record) = self {
             Some(record)
