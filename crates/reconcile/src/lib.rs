@@ -6,3 +6,4 @@
 
 pub mod absence;
 pub mod purge;
+pub mod service;

@@ -1,0 +1,138 @@
+//! What placement's answers to a plan's starts lead to.
+
+use std::time::Duration;
+
+use berth_model::id::{InstanceId, TaskId};
+use berth_model::scheduler::{ServiceMemory, Trouble};
+use berth_model::time::Timestamp;
+
+use super::events::{Event, Teller, worth_telling};
+use super::look::earlier;
+use super::plan::{Outcome, Place, ServicePlan, Settled, StartReason, StartTask};
+use super::view::ServiceView;
+
+/// The first wait after a refusal. Room that appears is usually seen sooner, by the waiting
+/// tasks that stop.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest wait after a refusal: an idle look costs next to nothing, and a new machine should
+/// not stand empty.
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// The wait after a zone had no room for a task that was to be moved there.
+const REBALANCE_RETRY: Duration = Duration::from_secs(300);
+
+/// What placement made of the plan's starts, in the same order, leads to.
+#[must_use]
+pub fn settle(
+    view: &ServiceView<'_>,
+    plan: &ServicePlan,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> Settled {
+    if plan.starts.is_empty() {
+        return Settled::default();
+    }
+    let before = plan.memory.as_ref().unwrap_or(view.memory);
+    let mut memory = before.clone();
+    let teller = Teller {
+        service: view.name,
+        now,
+    };
+    let mut settled = Settled::default();
+    let pairs = || plan.starts.iter().zip(outcomes);
+
+    tell_starts(&teller, pairs(), &mut settled.events);
+    note_daemons(&mut memory, pairs());
+    let regular = |start: &StartTask| start.why != StartReason::Rebalance;
+    let mut placed = 0;
+    for (start, outcome) in pairs() {
+        match outcome {
+            Outcome::Placed if regular(start) => placed += 1,
+            Outcome::Placed => {}
+            Outcome::Refused(_) | Outcome::Waits(_) if !regular(start) => {
+                memory.rebalance_again_at = Some(now + REBALANCE_RETRY);
+            }
+            Outcome::Waits(refusal) | Outcome::Refused(refusal) => {
+                if worth_telling(&mut memory, Trouble::Placement, now) {
+                    let event = teller.not_placed(refusal, start.provider.is_some());
+                    settled.events.push(event);
+                }
+            }
+            Outcome::Failed(error) => {
+                if worth_telling(&mut memory, Trouble::Placement, now) {
+                    settled.events.push(teller.launch_failed(error));
+                }
+            }
+        }
+    }
+    let missed = |(start, outcome): &(&StartTask, &Outcome)| {
+        regular(start) && matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_))
+    };
+    if pairs().any(|pair| missed(&pair)) {
+        let wait = FIRST_RETRY
+            .saturating_mul(1 << memory.refusals.min(8))
+            .min(LONGEST_RETRY);
+        memory.refusals = memory.refusals.saturating_add(1);
+        memory.place_again_at = Some(now + wait);
+        earlier(&mut settled.look_again_at, now + wait);
+    } else if placed > 0 {
+        memory.refusals = 0;
+        memory.place_again_at = None;
+        memory.told.remove(&Trouble::Placement);
+    }
+    settled.memory = (memory != *before).then_some(memory);
+    settled
+}
+
+fn tell_starts<'p>(
+    teller: &Teller<'_>,
+    pairs: impl Iterator<Item = (&'p StartTask, &'p Outcome)>,
+    events: &mut Vec<Event>,
+) {
+    let mut started: Vec<TaskId> = Vec::new();
+    let mut unhealthy = 0;
+    for (start, outcome) in pairs {
+        if !matches!(outcome, Outcome::Placed | Outcome::Waits(_)) {
+            continue;
+        }
+        match (&start.why, &start.place) {
+            (StartReason::Rebalance, Place::Zone(zone)) => {
+                events.push(teller.started_to_balance(zone, start.id));
+                continue;
+            }
+            (StartReason::ReplacesUnhealthy, _) => unhealthy += 1,
+            (StartReason::Rebalance | StartReason::Missing, _) => {}
+        }
+        started.push(start.id);
+    }
+    if !started.is_empty() {
+        events.push(teller.started(&started, unhealthy));
+    }
+}
+
+/// Keeps which instances refused a daemon's task, so that they hold up nothing.
+fn note_daemons<'p>(
+    memory: &mut ServiceMemory,
+    pairs: impl Iterator<Item = (&'p StartTask, &'p Outcome)>,
+) {
+    for (start, outcome) in pairs {
+        let Place::Instance(instance) = start.place else {
+            continue;
+        };
+        let at = memory.refused_by.binary_search(&instance);
+        match (outcome, at) {
+            (Outcome::Refused(_) | Outcome::Failed(_), Err(at)) => {
+                memory.refused_by.insert(at, instance);
+            }
+            (Outcome::Placed | Outcome::Waits(_), Ok(at)) => {
+                memory.refused_by.remove(at);
+            }
+            (Outcome::Refused(_) | Outcome::Failed(_), Ok(_))
+            | (Outcome::Placed | Outcome::Waits(_), Err(_)) => {}
+        }
+    }
+}
+
+/// Whether a daemon's task was refused by the instance when it was last tried.
+pub(super) fn was_refused(memory: &ServiceMemory, instance: InstanceId) -> bool {
+    memory.refused_by.binary_search(&instance).is_ok()
+}

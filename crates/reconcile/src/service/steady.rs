@@ -1,0 +1,51 @@
+//! Whether a service has come to rest, and telling so.
+
+use berth_model::scheduler::{DeploymentStatus, Trouble};
+use berth_model::task::Desired;
+
+use super::draft::Draft;
+use super::events::TELL_AGAIN;
+use super::look::Condition;
+
+/// Whether nothing of the service moves: every task that takes room is healthy, in its place,
+/// and there are `target` of them.
+pub(super) fn at_rest(draft: &Draft<'_, '_, '_>, target: usize) -> bool {
+    let all_serve = draft.look.live.iter().all(|seen| match seen.condition {
+        Condition::Lost => seen.task.desired == Desired::Stopped,
+        Condition::Healthy => seen.draining.is_none(),
+        Condition::Stopping | Condition::Pending | Condition::Unhealthy | Condition::Starting => {
+            false
+        }
+    });
+    let serving = draft.look.live.iter().filter(|seen| seen.is_healthy());
+    all_serve
+        && serving.count() == target
+        && draft.plan.stops.is_empty()
+        && draft.plan.starts.is_empty()
+}
+
+/// Tells of the steady state when it is new, and every six hours.
+pub(super) fn tell(draft: &mut Draft<'_, '_, '_>, target: usize) {
+    let listed = draft
+        .rollouts
+        .values()
+        .filter(|rollout| rollout.status != DeploymentStatus::Inactive);
+    let steady = listed.count() <= 1 && at_rest(draft, target);
+    if !steady {
+        draft.memory.steady_told_at = None;
+        return;
+    }
+    draft.memory.told.remove(&Trouble::Percents);
+    draft.memory.told.remove(&Trouble::Protection);
+    let due = match draft.memory.steady_told_at {
+        None => true,
+        Some(told) => draft.is_past(told + TELL_AGAIN),
+    };
+    if due {
+        let now = draft.now();
+        draft.memory.steady_told_at = Some(now);
+        let event = draft.teller().steady();
+        draft.plan.events.push(event);
+        draft.is_past(now + TELL_AGAIN);
+    }
+}
