@@ -14,6 +14,7 @@ use super::look::{Condition, Seen};
 use super::percents::{Bounds, bounds};
 use super::plan::StopReason;
 use super::scale_in::Crowd;
+use super::stopped;
 use super::view::CapacityItem;
 
 /// What is to be brought about.
@@ -180,6 +181,7 @@ fn stop_unhealthy(draft: &mut Draft<'_, '_, '_>, fill: &Fill<'_>, sums: &mut Sum
             break;
         };
         draft.stop(&seen, StopReason::Unhealthy);
+        stopped::note_unhealthy(draft, fill.group);
         sums.alive -= 1;
         sums.freeing = sums.freeing.saturating_sub(1);
     }

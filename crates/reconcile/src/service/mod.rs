@@ -11,6 +11,8 @@
 //!
 //! Where a task lands is `placement`'s business; how a plan is carried out is the shell's.
 
+mod daemon;
+mod delete;
 mod draft;
 mod events;
 mod failure;
@@ -24,6 +26,7 @@ mod scale_in;
 mod settle;
 mod steady;
 mod stopped;
+mod task_sets;
 mod throttle;
 mod view;
 
@@ -51,6 +54,12 @@ use draft::Draft;
 pub fn decide(view: &ServiceView<'_>, now: Timestamp, ids: &mut Ids) -> ServicePlan {
     let mut draft = Draft::new(view, now, ids);
     stopped::count(&mut draft);
-    rolling::decide(&mut draft);
+    if view.draining {
+        delete::decide(&mut draft);
+    } else if view.task_sets.is_some() {
+        task_sets::decide(&mut draft);
+    } else {
+        rolling::decide(&mut draft);
+    }
     draft.finish()
 }

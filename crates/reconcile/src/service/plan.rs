@@ -4,6 +4,7 @@ use berth_model::id::{InstanceId, TaskId};
 use berth_model::scheduler::{
     DeploymentId, HookRun, Rollout, Run, ServiceMemory, Stability, Throttle,
 };
+use berth_model::task::StopCode;
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_placement::Refusal;
@@ -101,6 +102,19 @@ pub enum StopReason {
     Rebalance,
     /// Its instance is lost. The task's agent cannot be told until it is back.
     InstanceLost,
+}
+
+impl StopReason {
+    /// The task's `stopCode`.
+    #[must_use]
+    pub fn code(self) -> StopCode {
+        match self {
+            Self::Scaling | Self::Unhealthy | Self::Rebalance => {
+                StopCode::ServiceSchedulerInitiated
+            }
+            Self::InstanceLost => StopCode::TerminationNotice,
+        }
+    }
 }
 
 /// A task set's part that the scheduler writes.

@@ -14,6 +14,7 @@ use berth_model::scheduler::{
 };
 use berth_model::text::Text;
 
+use super::daemon::{self, Daemons};
 use super::draft::Draft;
 use super::events::worth_telling;
 use super::failure;
@@ -31,11 +32,7 @@ pub(super) fn decide(draft: &mut Draft<'_, '_, '_>) {
         return;
     };
     settle_digests(draft);
-    let target = match &draft.view.target {
-        Target::Replica { desired } => *desired as usize,
-        Target::Daemon { .. } => 0,
-    };
-    let hindrance = bring(draft, primary, target);
+    let (target, hindrance) = bring(draft, primary);
     tell_hindrance(draft, primary, hindrance);
     retire(draft, primary);
     complete(draft, primary, target);
@@ -107,7 +104,8 @@ pub(super) fn settle_digests(draft: &mut Draft<'_, '_, '_>) {
     }
 }
 
-fn bring(draft: &mut Draft<'_, '_, '_>, primary: DeploymentId, target: usize) -> Hindrance {
+/// Plans starts and stops. Answers how many tasks there are to be, and what stood in the way.
+fn bring(draft: &mut Draft<'_, '_, '_>, primary: DeploymentId) -> (usize, Hindrance) {
     let others = others(draft, primary);
     let failed = draft.rollouts[&primary].state == RolloutState::Failed;
     let kept = others
@@ -124,18 +122,34 @@ fn bring(draft: &mut Draft<'_, '_, '_>, primary: DeploymentId, target: usize) ->
         None => (primary, Mode::Replace),
     };
     let may_start = draft.rollouts[&group].state != RolloutState::Failed && may_start(draft, group);
-    let capacity = draft.view.capacity;
-    fill(
-        draft,
-        &Fill {
-            group,
-            target,
-            others: &rest,
-            mode,
-            may_start,
-            capacity,
-        },
-    )
+    let view = draft.view;
+    match &view.target {
+        Target::Daemon { eligible } => {
+            let hold = mode == Mode::Hold;
+            let daemons = Daemons {
+                group,
+                may_start,
+                hold,
+                eligible,
+            };
+            daemon::bring(draft, &daemons)
+        }
+        Target::Replica { desired } => {
+            let target = *desired as usize;
+            let hindrance = fill(
+                draft,
+                &Fill {
+                    group,
+                    target,
+                    others: &rest,
+                    mode,
+                    may_start,
+                    capacity: view.capacity,
+                },
+            );
+            (target, hindrance)
+        }
+    }
 }
 
 /// Whether the back-off of the deployment's starts is over.

@@ -95,6 +95,17 @@ pub(super) fn tell_impaired(draft: &mut Draft<'_, '_, '_>) {
     }
 }
 
+/// Counts a task of a deployment in progress that is stopped now because its checks fail.
+pub(super) fn note_unhealthy(draft: &mut Draft<'_, '_, '_>, id: DeploymentId) {
+    let now = draft.now();
+    draft.rollout(id, |rollout| {
+        if rollout.state == RolloutState::InProgress {
+            rollout.failed_tasks = rollout.failed_tasks.saturating_add(1);
+            rollout.failed_at = Some(now);
+        }
+    });
+}
+
 fn by_itself(task: &TaskView) -> bool {
     match task.stop_code {
         None | Some(StopCode::TaskFailedToStart | StopCode::EssentialContainerExited) => true,
