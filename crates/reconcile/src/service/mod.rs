@@ -63,3 +63,6 @@ pub fn decide(view: &ServiceView<'_>, now: Timestamp, ids: &mut Ids) -> ServiceP
     }
     draft.finish()
 }
+
+#[cfg(test)]
+mod tests;
