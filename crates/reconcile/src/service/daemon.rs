@@ -65,8 +65,8 @@ pub(super) fn bring(draft: &mut Draft<'_, '_, '_>, daemons: &Daemons<'_>) -> (us
     for tasks in by_instance.values_mut() {
         stop_misfits(draft, daemons, tasks, &mut healthy);
     }
-    let hindrance = stop_old(draft, daemons, &by_instance, healthy);
     start_missing(draft, daemons, &by_instance);
+    let hindrance = stop_old(draft, daemons, &by_instance, healthy);
     let possible = daemons.eligible.len() - draft.memory.refused_by.len();
     (possible, hindrance)
 }
@@ -159,7 +159,10 @@ fn stop_old(
             Condition::Stopping | Condition::Pending | Condition::Starting
         )
     });
-    hindrance.percents = left_healthy > 0 && draft.plan.stops.is_empty() && !under_way;
+    hindrance.percents = left_healthy > 0
+        && draft.plan.stops.is_empty()
+        && draft.plan.starts.is_empty()
+        && !under_way;
     hindrance
 }
 

@@ -14,7 +14,7 @@ use berth_model::text::Text;
 
 use super::draft::Draft;
 use super::percents::breaker_threshold;
-use super::view::Target;
+use super::view::{Strategy, Target};
 
 /// Why a deployment fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,17 @@ impl Failure {
     }
 }
 
+/// Whether a deployment that fails for this reason goes back. One that shifts traffic always does:
+/// where the traffic is, tasks must stay.
+fn wants_back(draft: &Draft<'_, '_, '_>, failure: &Failure) -> bool {
+    let shifts = match draft.view.strategy {
+        Strategy::Rolling => false,
+        Strategy::BlueGreen | Strategy::Linear { .. } | Strategy::Canary { .. } => true,
+    };
+    failure.goes_back(draft)
+        || (shifts && draft.view.run.as_ref().is_some_and(|r| r.source.is_some()))
+}
+
 /// Whether the deployment under way is to fail now.
 pub(super) fn found(draft: &mut Draft<'_, '_, '_>) -> Option<Failure> {
     let view = draft.view;
@@ -133,7 +144,7 @@ pub(super) fn fail(draft: &mut Draft<'_, '_, '_>, failure: &Failure) {
     });
     let event = teller.deployment_failed(failed, &failure.event_text(), &reason);
     draft.plan.events.push(event);
-    let wanted = failure.goes_back(draft);
+    let wanted = wants_back(draft, failure);
     let to = view_run.source.filter(|to| wanted && *to != failed);
     if let Some(to) = to {
         go_back(draft, failure, failed, to);

@@ -11,12 +11,14 @@
 //!
 //! Where a task lands is `placement`'s business; how a plan is carried out is the shell's.
 
+mod blue_green;
 mod daemon;
 mod delete;
 mod draft;
 mod events;
 mod failure;
 mod fill;
+mod hooks;
 mod look;
 mod percents;
 mod plan;
@@ -54,10 +56,13 @@ use draft::Draft;
 pub fn decide(view: &ServiceView<'_>, now: Timestamp, ids: &mut Ids) -> ServicePlan {
     let mut draft = Draft::new(view, now, ids);
     stopped::count(&mut draft);
+    let shifts = view.strategy != Strategy::Rolling && view.run.is_some();
     if view.draining {
         delete::decide(&mut draft);
     } else if view.task_sets.is_some() {
         task_sets::decide(&mut draft);
+    } else if let (true, Target::Replica { desired }) = (shifts, &view.target) {
+        blue_green::decide(&mut draft, *desired as usize);
     } else {
         rolling::decide(&mut draft);
     }

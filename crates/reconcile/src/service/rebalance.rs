@@ -12,6 +12,7 @@ use super::fill::order;
 use super::look::Seen;
 use super::percents::{bounds, next_capacity};
 use super::plan::{Place, StartReason, StopReason};
+use super::rolling::may_start;
 use super::scale_in::Crowd;
 use super::steady::at_rest;
 
@@ -84,7 +85,11 @@ pub(super) fn decide(draft: &mut Draft<'_, '_, '_>, target: usize) {
                 .as_ref()
                 .is_some_and(|zone| zones[zone] == *most)
     });
-    if cap <= target || !movable || again.is_some_and(|due| !draft.is_past(due)) {
+    if cap <= target
+        || !movable
+        || !may_start(draft, id)
+        || again.is_some_and(|due| !draft.is_past(due))
+    {
         return;
     }
     draft.memory.rebalance_again_at = None;

@@ -193,10 +193,15 @@ fn complete(draft: &mut Draft<'_, '_, '_>, primary: DeploymentId, target: usize)
     if !in_progress || !alone || !steady::at_rest(draft, target) || !is_baked(draft) {
         return;
     }
-    let reason = Text::from(format!("ECS deployment {primary} completed."));
-    let event = draft.teller().deployment_completed(primary, &reason);
+    mark_completed(draft, primary);
+}
+
+/// Marks a deployment COMPLETED, tells so, and ends the service deployment.
+pub(super) fn mark_completed(draft: &mut Draft<'_, '_, '_>, id: DeploymentId) {
+    let reason = Text::from(format!("ECS deployment {id} completed."));
+    let event = draft.teller().deployment_completed(id, &reason);
     draft.plan.events.push(event);
-    draft.rollout(primary, |rollout| {
+    draft.rollout(id, |rollout| {
         rollout.state = RolloutState::Completed;
         rollout.reason = reason;
     });
@@ -222,7 +227,7 @@ fn is_baked(draft: &mut Draft<'_, '_, '_>) -> bool {
 }
 
 /// Ends the service deployment well: it arrived, or it is back.
-pub(super) fn end_run(draft: &mut Draft<'_, '_, '_>) {
+fn end_run(draft: &mut Draft<'_, '_, '_>) {
     let now = draft.now();
     let Some(run) = &mut draft.run else { return };
     run.finished_at = Some(now);

@@ -49,6 +49,7 @@ pub fn settle(
             Outcome::Placed if regular(start) => placed += 1,
             Outcome::Placed => {}
             Outcome::Refused(_) | Outcome::Waits(_) if !regular(start) => {
+                memory.rebalancing = false;
                 memory.rebalance_again_at = Some(now + REBALANCE_RETRY);
             }
             Outcome::Waits(refusal) | Outcome::Refused(refusal) => {

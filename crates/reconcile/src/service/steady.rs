@@ -1,6 +1,6 @@
 //! Whether a service has come to rest, and telling so.
 
-use berth_model::scheduler::{DeploymentStatus, Trouble};
+use berth_model::scheduler::{DeploymentStatus, RolloutState, Trouble};
 use berth_model::task::Desired;
 
 use super::draft::Draft;
@@ -30,7 +30,11 @@ pub(super) fn tell(draft: &mut Draft<'_, '_, '_>, target: usize) {
         .rollouts
         .values()
         .filter(|rollout| rollout.status != DeploymentStatus::Inactive);
-    let steady = listed.count() <= 1 && at_rest(draft, target);
+    // A deployment that bakes is not done, though its tasks are all there.
+    let under_way = draft.rollouts.values().any(|rollout| {
+        rollout.status == DeploymentStatus::Primary && rollout.state == RolloutState::InProgress
+    });
+    let steady = listed.count() <= 1 && !under_way && at_rest(draft, target);
     if !steady {
         draft.memory.steady_told_at = None;
         return;

@@ -60,11 +60,11 @@ fn decide_one(draft: &mut Draft<'_, '_, '_>, set: &TaskSetView, target: usize) {
     } else {
         Stability::Stabilizing
     };
-    if stability == Stability::SteadyState && set.stability == Stability::Stabilizing {
+    let gone = set.draining && draft.look.is_empty(set.id);
+    if !gone && stability == Stability::SteadyState && set.stability == Stability::Stabilizing {
         let event = draft.teller().task_set_steady(set.id);
         draft.plan.events.push(event);
     }
-    let gone = set.draining && draft.look.is_empty(set.id);
     if gone || stability != set.stability || throttle != set.throttle {
         draft.plan.task_sets.push(TaskSetChange {
             id: set.id,

@@ -1,7 +1,11 @@
 //! Scenarios in a few words, and properties of any service.
 
+mod blue_green;
+mod daemons;
 mod rolling;
+mod task_sets;
 mod world;
+mod zones;
 
 use expect_test::Expect;
 use world::World;

@@ -167,7 +167,9 @@ impl World {
                     .is_some_and(|at| at > self.memory.counted_until)
         });
         let listed = |rollout: &Rollout| rollout.status != DeploymentStatus::Inactive;
-        let mut zones: Vec<Text> = self.machines.values().map(|m| m.zone.clone()).collect();
+        let active = |m: &&Machine| m.condition == InstanceView::Active;
+        let up = self.machines.values().filter(active);
+        let mut zones: Vec<Text> = up.map(|m| m.zone.clone()).collect();
         zones.sort();
         zones.dedup();
         let memory = self.memory.clone();
@@ -317,7 +319,12 @@ impl World {
             .min_by_key(|(id, m)| (in_zone(self, &m.zone), held(self, **id), **id))
             .map(|(id, m)| (*id, m.zone.clone()));
         let Some((instance, zone)) = best else {
-            return Outcome::Refused(Refusal::NoInstances);
+            let first = self.machines.keys().next();
+            let reasons = first.map(|id| (*id, berth_placement::Reason::Memory));
+            return Outcome::Refused(Refusal::Rejected {
+                reasons: reasons.into_iter().collect(),
+                candidates: self.machines.len(),
+            });
         };
         self.names.push(start.id);
         let task = TaskView {
@@ -485,6 +492,13 @@ impl World {
             if let Some(message) = &event.message {
                 let _ = writeln!(out, "event {message}");
             }
+        }
+        for start in plan
+            .starts
+            .iter()
+            .filter(|start| !self.names.contains(&start.id))
+        {
+            out = out.replace(&start.id.to_string(), "nothing");
         }
         for (at, id) in self.names.iter().enumerate() {
             out = out.replace(&id.to_string(), &format!("t{}", at + 1));
