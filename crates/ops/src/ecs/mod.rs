@@ -7,6 +7,7 @@ pub(crate) mod fault;
 pub(crate) mod instances;
 pub(crate) mod names;
 pub(crate) mod paging;
+pub(crate) mod services;
 pub(crate) mod settings;
 pub(crate) mod strategy;
 pub(crate) mod tags;

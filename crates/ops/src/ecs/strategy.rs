@@ -1,8 +1,12 @@
 //! Capacity-provider strategies as requests give them (reference §8, §2.4).
 
 use berth_api::ecs;
-use berth_model::cluster::StrategyItem;
+use berth_model::capacity_provider::{ProviderKey, ProviderStatus};
+use berth_model::cluster::{BUILT_IN_PROVIDERS, StrategyItem};
+use berth_model::name::Scope;
+use berth_model::task::LaunchType;
 use berth_model::text::Text;
+use berth_state::State;
 
 use crate::ecs::fault::invalid;
 use crate::error::ApiError;
@@ -88,6 +92,53 @@ pub(crate) fn check_associated(
          associated with the cluster. Associate the capacity provider with the cluster and try \
          again.",
     ))
+}
+
+/// Whether a provider is one of Fargate's.
+fn is_fargate(provider: &Text) -> bool {
+    BUILT_IN_PROVIDERS.contains(&provider.as_str())
+}
+
+/// The launch type of the tasks of a strategy: its providers are all of one kind.
+pub(crate) fn launch_type(strategy: &[StrategyItem]) -> LaunchType {
+    if strategy.iter().any(|item| is_fargate(&item.provider)) {
+        LaunchType::Fargate
+    } else {
+        LaunchType::Ec2
+    }
+}
+
+/// Whether every provider of the strategy is in use, and all are of one kind.
+///
+/// # Errors
+/// InvalidParameterException when they are not.
+pub(crate) fn check_kinds(
+    state: &State,
+    scope: &Scope,
+    strategy: &[StrategyItem],
+) -> Result<(), ApiError> {
+    let fargate = strategy.iter().filter(|item| is_fargate(&item.provider));
+    let fargate = fargate.count();
+    if fargate > 0 && fargate < strategy.len() {
+        return Err(invalid(
+            "A capacity provider strategy cannot contain a mix of capacity providers using Auto \
+             Scaling groups and Fargate providers. Specify one or the other and try again.",
+        ));
+    }
+    for item in strategy.iter().filter(|item| !is_fargate(&item.provider)) {
+        let key = ProviderKey {
+            scope: scope.clone(),
+            name: item.provider.clone(),
+        };
+        let provider = state.providers.get(&key);
+        if provider.is_none_or(|provider| provider.status != ProviderStatus::Active) {
+            return Err(invalid(
+                "The specified capacity provider was not found. Specify a valid capacity provider \
+                 and try again.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A strategy as the API shows it: every number is there.

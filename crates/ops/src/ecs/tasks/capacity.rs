@@ -6,36 +6,37 @@ use berth_model::cluster::{Cluster, StrategyItem};
 use berth_model::definition::DefinitionFacts;
 use berth_model::task::LaunchType;
 use berth_model::text::Text;
+use berth_state::State;
 
 use crate::ecs::fault::invalid;
 use crate::ecs::strategy;
 use crate::error::ApiError;
 
 /// What `LATEST` and an absent platform version mean on Linux (reference §3.2).
-const PLATFORM_LATEST: &str = "1.4.0";
+pub(crate) const PLATFORM_LATEST: &str = "1.4.0";
 /// Platform versions that are accepted by name.
 const PLATFORMS: [&str; 2] = ["1.3.0", PLATFORM_LATEST];
 
 /// The capacity of one call's tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Capacity {
+pub(crate) enum Capacity {
     /// All of one launch type.
     Launch(LaunchType),
-    /// Split over the providers of a strategy, which are all Fargate's.
+    /// Split over the providers of a strategy, which are all Fargate's or all groups of instances.
     Strategy(Vec<StrategyItem>),
 }
 
 impl Capacity {
     /// The launch type of the tasks.
-    pub(super) fn launch_type(&self) -> LaunchType {
+    pub(crate) fn launch_type(&self) -> LaunchType {
         match self {
             Self::Launch(launch) => *launch,
-            Self::Strategy(_) => LaunchType::Fargate,
+            Self::Strategy(items) => strategy::launch_type(items),
         }
     }
 
     /// The provider of each of `count` tasks; none without a strategy.
-    pub(super) fn split(&self, count: usize) -> Vec<Option<Text>> {
+    pub(crate) fn split(&self, count: usize) -> Vec<Option<Text>> {
         match self {
             Self::Launch(_) => vec![None; count],
             Self::Strategy(items) => split(items, count).into_iter().map(Some).collect(),
@@ -47,14 +48,30 @@ impl Capacity {
 ///
 /// # Errors
 /// InvalidParameterException for what cannot be, or does not go with the definition.
-pub(super) fn parse_capacity(
+pub(crate) fn parse_capacity(
+    state: &State,
     cluster: &Cluster,
     facts: &DefinitionFacts,
     launch_type: Option<&ecs::LaunchType>,
     strategy: Option<&[ecs::CapacityProviderStrategyItem]>,
 ) -> Result<Capacity, ApiError> {
+    let capacity = parse_any(state, cluster, launch_type, strategy)?;
+    check_supported(facts, capacity.launch_type())?;
+    Ok(capacity)
+}
+
+/// What the request, or else its cluster, says of capacity, whatever is to run there.
+///
+/// # Errors
+/// InvalidParameterException for what cannot be.
+pub(crate) fn parse_any(
+    state: &State,
+    cluster: &Cluster,
+    launch_type: Option<&ecs::LaunchType>,
+    strategy: Option<&[ecs::CapacityProviderStrategyItem]>,
+) -> Result<Capacity, ApiError> {
     let items = strategy.filter(|items| !items.is_empty());
-    let capacity = match (launch_type, items) {
+    Ok(match (launch_type, items) {
         (Some(_), Some(_)) => {
             return Err(invalid(
                 "Specifying both a launch type and capacity provider strategy is not supported. \
@@ -62,21 +79,19 @@ pub(super) fn parse_capacity(
             ));
         }
         (Some(launch), None) => Capacity::Launch(parse_launch_type(launch)?),
-        (None, Some(items)) => Capacity::Strategy(parse_strategy(cluster, items)?),
+        (None, Some(items)) => Capacity::Strategy(parse_strategy(state, cluster, items)?),
         (None, None) if !cluster.spec.default_strategy.is_empty() => {
             Capacity::Strategy(cluster.spec.default_strategy.clone())
         }
         (None, None) => Capacity::Launch(LaunchType::Ec2),
-    };
-    check_supported(facts, capacity.launch_type())?;
-    Ok(capacity)
+    })
 }
 
 /// Whether the definition can run on this launch type.
 ///
 /// # Errors
 /// InvalidParameterException when it cannot.
-pub(super) fn check_supported(facts: &DefinitionFacts, launch: LaunchType) -> Result<(), ApiError> {
+pub(crate) fn check_supported(facts: &DefinitionFacts, launch: LaunchType) -> Result<(), ApiError> {
     let supported = facts
         .compatibilities
         .iter()
@@ -94,7 +109,7 @@ pub(super) fn check_supported(facts: &DefinitionFacts, launch: LaunchType) -> Re
 ///
 /// # Errors
 /// InvalidParameterException for one that Berth has no capacity of.
-pub(super) fn parse_launch_type(given: &ecs::LaunchType) -> Result<LaunchType, ApiError> {
+pub(crate) fn parse_launch_type(given: &ecs::LaunchType) -> Result<LaunchType, ApiError> {
     match given {
         ecs::LaunchType::Ec2 => Ok(LaunchType::Ec2),
         ecs::LaunchType::Fargate => Ok(LaunchType::Fargate),
@@ -106,11 +121,13 @@ pub(super) fn parse_launch_type(given: &ecs::LaunchType) -> Result<LaunchType, A
 }
 
 fn parse_strategy(
+    state: &State,
     cluster: &Cluster,
     items: &[ecs::CapacityProviderStrategyItem],
 ) -> Result<Vec<StrategyItem>, ApiError> {
     let parsed = strategy::parse(items)?;
     strategy::check_associated(&parsed, &cluster.spec.providers)?;
+    strategy::check_kinds(state, &cluster.key.scope, &parsed)?;
     if parsed.iter().all(|item| item.weight == 0) {
         return Err(invalid(
             "There are no capacity providers in the capacity provider strategy with a weight \
@@ -148,7 +165,7 @@ fn split(items: &[StrategyItem], count: usize) -> Vec<Text> {
 /// # Errors
 /// InvalidParameterException for one that is given without Fargate, PlatformUnknownException for
 /// one that there is not.
-pub(super) fn resolve_platform(
+pub(crate) fn resolve_platform(
     launch: LaunchType,
     given: Option<&str>,
 ) -> Result<Option<Text>, ApiError> {

@@ -1,12 +1,12 @@
 //! Tasks: run, start, stop, describe and list.
 
-mod capacity;
+pub(crate) mod capacity;
 mod describe;
 mod draft;
 mod list;
-mod network;
+pub(crate) mod network;
 mod overrides;
-mod placing;
+pub(crate) mod placing;
 pub(crate) mod render;
 mod run;
 mod start;

@@ -20,7 +20,7 @@ const ID_LENGTH_MAX: usize = 64;
 ///
 /// # Errors
 /// InvalidParameterException when the configuration does not go with the mode, or is malformed.
-pub(super) fn parse_network(
+pub(crate) fn parse_network(
     mode: NetworkMode,
     launch: LaunchType,
     given: Option<&ecs::NetworkConfiguration>,

@@ -11,13 +11,13 @@ use crate::error::ApiError;
 
 /// What narrows and orders the instances that a call chooses from.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Placing {
+pub(crate) struct Placing {
     /// `memberOf` expressions of the definition and the request.
-    pub(super) member_of: Vec<Text>,
+    pub(crate) member_of: Vec<Text>,
     /// Whether no two tasks of the group share an instance.
-    pub(super) distinct_instance: bool,
+    pub(crate) distinct_instance: bool,
     /// Preferences.
-    pub(super) strategy: Vec<Strategy>,
+    pub(crate) strategy: Vec<Strategy>,
 }
 
 impl Placing {
@@ -25,7 +25,7 @@ impl Placing {
     ///
     /// # Errors
     /// InvalidParameterException for what cannot be, or does not go with the launch type.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         facts: &DefinitionFacts,
         launch: LaunchType,
         constraints: &[ecs::PlacementConstraint],
@@ -59,7 +59,7 @@ impl Placing {
 ///
 /// # Errors
 /// InvalidParameterException for one that cannot be.
-pub(super) fn parse_constraints(
+pub(crate) fn parse_constraints(
     given: &[ecs::PlacementConstraint],
 ) -> Result<Vec<PlacementConstraint>, ApiError> {
     given.iter().map(parse_constraint).collect()
@@ -85,7 +85,11 @@ fn parse_constraint(given: &ecs::PlacementConstraint) -> Result<PlacementConstra
     }
 }
 
-fn parse_strategy(given: &[ecs::PlacementStrategy]) -> Result<Vec<Strategy>, ApiError> {
+/// The request's strategies; what RunTask prefers when it names none.
+///
+/// # Errors
+/// InvalidParameterException for one that cannot be.
+pub(crate) fn parse_strategy(given: &[ecs::PlacementStrategy]) -> Result<Vec<Strategy>, ApiError> {
     if given.is_empty() {
         return Ok(Strategy::run_task_default());
     }

@@ -87,6 +87,7 @@ fn parse(call: &Call, input: &ecs::RunTaskRequest) -> Result<Run, ApiError> {
     let named = input.task_definition.as_deref().unwrap_or_default();
     let definition = resolve_definition(&state, call.scope(), named)?;
     let capacity = parse_capacity(
+        &state,
         cluster,
         &definition.facts,
         input.launch_type.as_ref(),
