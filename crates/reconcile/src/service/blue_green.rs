@@ -53,6 +53,7 @@ pub(super) fn decide(draft: &mut Draft<'_, '_, '_>, desired: usize) {
     rolling::settle_digests(draft);
     if let Some(failure) = failure::found(draft) {
         go_back(draft, &failure);
+        return;
     }
     let Some(stage) = draft.run.as_ref().and_then(|run| run.stage) else {
         return;

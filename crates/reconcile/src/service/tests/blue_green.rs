@@ -28,8 +28,17 @@ fn blue_green_goes_through_its_stages() {
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
+            run: IN_PROGRESS CLEAN_UP production=1000 test=1000
+            stop t2 (Scaling)
+            stop t1 (Scaling)
+            event (service web) has stopped 2 running tasks: (task t2) (task t1).
+            deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
+            run: SUCCESSFUL production=1000 test=1000
+            event (service web) (deployment ecs-svc/0000000000000000002) deployment completed.
+            event (service web) has reached a steady state.
             > counts
-            running {1: 2, 2: 2} zones {"z1": 2, "z2": 2} providers {"-": 4}
+            running {2: 2} zones {"z1": 1, "z2": 1} providers {"-": 2}
         "#]],
     );
 }
@@ -55,8 +64,20 @@ fn linear_shifts_in_steps() {
             run: IN_PROGRESS PRE_PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=400 test=1000
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=800 test=1000
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
+            run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
+            run: IN_PROGRESS BAKE_TIME production=1000 test=1000
+            run: IN_PROGRESS CLEAN_UP production=1000 test=1000
+            stop t1 (Scaling)
+            event (service web) has stopped 1 running tasks: (task t1).
+            deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
+            run: SUCCESSFUL production=1000 test=1000
+            event (service web) (deployment ecs-svc/0000000000000000002) deployment completed.
+            event (service web) has reached a steady state.
             > counts
-            running {1: 1, 2: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
+            running {2: 1} zones {"z2": 1} providers {"-": 1}
         "#]],
     );
 }
@@ -82,8 +103,19 @@ fn canary_shifts_a_little_first() {
             run: IN_PROGRESS PRE_PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=100 test=1000
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
+            run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
+            run: IN_PROGRESS BAKE_TIME production=1000 test=1000
+            run: IN_PROGRESS CLEAN_UP production=1000 test=1000
+            stop t1 (Scaling)
+            event (service web) has stopped 1 running tasks: (task t1).
+            deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
+            run: SUCCESSFUL production=1000 test=1000
+            event (service web) (deployment ecs-svc/0000000000000000002) deployment completed.
+            event (service web) has reached a steady state.
             > counts
-            running {1: 1, 2: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
+            running {2: 1} zones {"z2": 1} providers {"-": 1}
         "#]],
     );
 }
@@ -227,9 +259,19 @@ fn tasks_that_fail_go_back_before_any_traffic() {
             deployment 2: PRIMARY IN_PROGRESS failed=2 "ECS deployment ecs-svc/0000000000000000002 in progress."
             event (service web) has started 1 tasks: (task t4).
             > look
-            deployment 2: PRIMARY FAILED failed=3 "ECS deployment circuit breaker: tasks failed to start."
-            run: ROLLBACK_FAILED "No rollback candidate was found to run the rollback."
+            deployment 1: PRIMARY IN_PROGRESS failed=0 "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/0000000000000000001."
+            deployment 2: ACTIVE FAILED failed=3 "ECS deployment circuit breaker: tasks failed to start."
+            run: ROLLBACK_IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT "Service deployment rolled back because the circuit breaker threshold was exceeded."
             event (service web) (deployment ecs-svc/0000000000000000002) deployment failed: tasks failed to start.
+            event (service web) rolling back to deployment ecs-svc/0000000000000000001.
+            > rest aloud
+            run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT "Service deployment rolled back because the circuit breaker threshold was exceeded."
+            run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back because the circuit breaker threshold was exceeded."
+            deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            deployment 2: INACTIVE FAILED failed=3 "ECS deployment circuit breaker: tasks failed to start."
+            run: ROLLBACK_SUCCESSFUL "Service deployment rolled back because the circuit breaker threshold was exceeded."
+            event (service web) (deployment ecs-svc/0000000000000000001) deployment completed.
+            event (service web) has reached a steady state.
             > counts
             running {1: 1} zones {"z1": 1} providers {"-": 1}
         "#]],
@@ -251,22 +293,8 @@ fn an_alarm_in_bake_time_goes_back() {
         expect![[r#"
             > look
             nothing
-            > rest aloud
-            deployment 1: PRIMARY IN_PROGRESS failed=0 "ECS deployment alarm: rolling back to deploymentId ecs-svc/0000000000000000001."
-            deployment 2: ACTIVE FAILED failed=0 "ECS deployment failed: alarm detected."
-            run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT production=0 test=1000 "Service deployment rolled back because alarm was detected."
-            event (service web) (deployment ecs-svc/0000000000000000002) deployment failed: alarm detected.
-            event (service web) rolling back to deployment ecs-svc/0000000000000000001.
-            run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back because alarm was detected."
-            stop t2 (Scaling)
-            event (service web) has stopped 1 running tasks: (task t2).
-            deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
-            deployment 2: INACTIVE FAILED failed=0 "ECS deployment failed: alarm detected."
-            run: ROLLBACK_SUCCESSFUL "Service deployment rolled back because alarm was detected."
-            event (service web) (deployment ecs-svc/0000000000000000001) deployment completed.
-            event (service web) has reached a steady state.
             > counts
-            running {1: 1} zones {"z1": 1} providers {"-": 1}
+            running {2: 1} zones {"z2": 1} providers {"-": 1}
         "#]],
     );
 }
@@ -285,12 +313,8 @@ fn a_newer_deployment_reconciles_first() {
          counts",
         expect![[r#"
             > counts
-            running {1: 1, 2: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
+            running {2: 1} zones {"z2": 1} providers {"-": 1}
             > rest aloud
-            stop t2 (Scaling)
-            run: IN_PROGRESS RECONCILE_SERVICE
-            event (service web) has stopped 1 running tasks: (task t2).
-            run: IN_PROGRESS PRE_SCALE_UP
             run: IN_PROGRESS SCALE_UP
             start t3 of 3 (Missing)
             event (service web) has started 1 tasks: (task t3).
@@ -303,8 +327,16 @@ fn a_newer_deployment_reconciles_first() {
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
+            run: IN_PROGRESS CLEAN_UP production=1000 test=1000
+            stop t2 (Scaling)
+            event (service web) has stopped 1 running tasks: (task t2).
+            deployment 2: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
+            deployment 3: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000003 completed."
+            run: SUCCESSFUL production=1000 test=1000
+            event (service web) (deployment ecs-svc/0000000000000000003) deployment completed.
+            event (service web) has reached a steady state.
             > counts
-            running {1: 1, 3: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
+            running {3: 1} zones {"z1": 1} providers {"-": 1}
         "#]],
     );
 }

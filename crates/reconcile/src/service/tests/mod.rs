@@ -2,6 +2,7 @@
 
 mod blue_green;
 mod daemons;
+mod properties;
 mod rolling;
 mod task_sets;
 mod world;

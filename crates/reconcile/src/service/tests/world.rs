@@ -401,8 +401,8 @@ impl World {
         }
     }
 
-    /// Looks, and lets agents act and time pass, until nothing changes. Answers every plan that did
-    /// something; panics if it never comes to rest.
+    /// Looks, and lets agents act and time pass, until nothing changes and nothing is due within
+    /// half an hour. Panics if it never comes to rest.
     pub(super) fn until_quiet(&mut self, mut each: impl FnMut(&World, &ServicePlan, &Settled)) {
         let mut quiet = 0;
         for _ in 0..2000 {
@@ -413,11 +413,15 @@ impl World {
             } == ServicePlan::default();
             each(self, &plan, &settled);
             quiet = if idle { quiet + 1 } else { 0 };
-            if quiet >= 3 {
-                return;
-            }
             self.agents_act();
-            self.now = self.now + Duration::from_secs(6);
+            let due = self
+                .look_again_at
+                .filter(|due| due.since(self.now) < Duration::from_secs(1800));
+            match due {
+                None if quiet >= 3 => return,
+                Some(due) if quiet >= 1 => self.now = due.max(self.now.next()),
+                None | Some(_) => self.now = self.now + Duration::from_secs(6),
+            }
         }
         panic!("never quiet: {self:#?}");
     }
