@@ -7,3 +7,4 @@
 pub mod absence;
 pub mod purge;
 pub mod service;
+pub mod services;
