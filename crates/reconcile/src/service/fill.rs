@@ -280,6 +280,10 @@ fn scale_in(
             hindrance.protected += protected.len().min(surplus - nth);
             break;
         };
+        if seen.is_healthy() && sums.healthy <= sums.bounds.floor {
+            // What stays is protected and does not serve yet.
+            break;
+        }
         draft.stop(&seen, StopReason::Scaling);
         sums.alive -= 1;
         sums.healthy -= usize::from(seen.is_healthy());

@@ -178,9 +178,10 @@ impl<'v> Look<'v> {
             .filter(move |seen| seen.task.deployment == id)
     }
 
-    /// Whether a deployment has no task left that takes room.
+    /// Whether a deployment has no task left that takes room, or that is still wanted.
     pub(super) fn is_empty(&self, id: DeploymentId) -> bool {
-        !self.of(id).any(Seen::takes_room)
+        let wanted = |seen: &Seen<'_>| seen.task.desired == Desired::Running;
+        !self.of(id).any(|seen| seen.takes_room() || wanted(seen))
     }
 }
 

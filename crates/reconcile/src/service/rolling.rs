@@ -113,6 +113,13 @@ fn bring(draft: &mut Draft<'_, '_, '_>, primary: DeploymentId) -> (usize, Hindra
         .copied()
         .find(|id| draft.rollouts[id].state == RolloutState::Completed);
     let mut rest = others.clone();
+    // Those of a deployment that left the list while its machine was lost, and is back.
+    for seen in &draft.look.live {
+        let id = seen.task.deployment;
+        if id != primary && !rest.contains(&id) {
+            rest.push(id);
+        }
+    }
     let (group, mode) = match kept.filter(|_| failed) {
         Some(kept) => {
             rest.retain(|id| *id != kept);

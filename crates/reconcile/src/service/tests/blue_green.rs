@@ -281,7 +281,7 @@ fn tasks_that_fail_go_back_before_any_traffic() {
 #[test]
 fn an_alarm_in_bake_time_goes_back() {
     check(
-        "service desired=1 strategy=blue-green bake=600 alarms=rollback
+        "service desired=1 strategy=blue-green bake=7200 alarms=rollback
          deploy 1
          rest
          deploy 2
@@ -293,8 +293,23 @@ fn an_alarm_in_bake_time_goes_back() {
         expect![[r#"
             > look
             nothing
+            > rest aloud
+            deployment 1: PRIMARY IN_PROGRESS failed=0 "ECS deployment alarm: rolling back to deploymentId ecs-svc/0000000000000000001."
+            deployment 2: ACTIVE FAILED failed=0 "ECS deployment failed: alarm detected."
+            run: ROLLBACK_IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000 "Service deployment rolled back because alarm was detected."
+            event (service web) (deployment ecs-svc/0000000000000000002) deployment failed: alarm detected.
+            event (service web) rolling back to deployment ecs-svc/0000000000000000001.
+            run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT production=0 test=1000 "Service deployment rolled back because alarm was detected."
+            run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back because alarm was detected."
+            stop t2 (Scaling)
+            event (service web) has stopped 1 running tasks: (task t2).
+            deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            deployment 2: INACTIVE FAILED failed=0 "ECS deployment failed: alarm detected."
+            run: ROLLBACK_SUCCESSFUL "Service deployment rolled back because alarm was detected."
+            event (service web) (deployment ecs-svc/0000000000000000001) deployment completed.
+            event (service web) has reached a steady state.
             > counts
-            running {2: 1} zones {"z2": 1} providers {"-": 1}
+            running {1: 1} zones {"z1": 1} providers {"-": 1}
         "#]],
     );
 }
@@ -302,7 +317,7 @@ fn an_alarm_in_bake_time_goes_back() {
 #[test]
 fn a_newer_deployment_reconciles_first() {
     check(
-        "service desired=1 strategy=blue-green bake=600
+        "service desired=1 strategy=blue-green bake=7200
          deploy 1
          rest
          deploy 2
@@ -313,8 +328,12 @@ fn a_newer_deployment_reconciles_first() {
          counts",
         expect![[r#"
             > counts
-            running {2: 1} zones {"z2": 1} providers {"-": 1}
+            running {1: 1, 2: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
             > rest aloud
+            stop t2 (Scaling)
+            run: IN_PROGRESS RECONCILE_SERVICE
+            event (service web) has stopped 1 running tasks: (task t2).
+            run: IN_PROGRESS PRE_SCALE_UP
             run: IN_PROGRESS SCALE_UP
             start t3 of 3 (Missing)
             event (service web) has started 1 tasks: (task t3).
@@ -327,16 +346,8 @@ fn a_newer_deployment_reconciles_first() {
             run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
-            run: IN_PROGRESS CLEAN_UP production=1000 test=1000
-            stop t2 (Scaling)
-            event (service web) has stopped 1 running tasks: (task t2).
-            deployment 2: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
-            deployment 3: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000003 completed."
-            run: SUCCESSFUL production=1000 test=1000
-            event (service web) (deployment ecs-svc/0000000000000000003) deployment completed.
-            event (service web) has reached a steady state.
             > counts
-            running {3: 1} zones {"z1": 1} providers {"-": 1}
+            running {1: 1, 3: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
         "#]],
     );
 }
@@ -344,7 +355,7 @@ fn a_newer_deployment_reconciles_first() {
 #[test]
 fn a_first_deployment_has_nothing_to_bake() {
     check(
-        "service desired=1 strategy=blue-green bake=600 breaker=rollback
+        "service desired=1 strategy=blue-green bake=7200 breaker=rollback
          deploy 1
          rest aloud
          counts",
