@@ -109,6 +109,11 @@ pub(crate) struct Limits {
     #[arg(long, env = "BERTH_TASK_LOST_AFTER", value_name = "TIME",
           default_value = "10m", value_parser = parse_duration)]
     pub(crate) task_lost_after: Duration,
+    /// How long after RUNNING a service's task without health checks counts as healthy [default: 0
+    /// in dev, 5s in serve; Amazon waits 40 s].
+    #[arg(long, env = "BERTH_SERVICE_HEALTHY_AFTER", value_name = "TIME",
+          value_parser = parse_duration)]
+    pub(crate) service_healthy_after: Option<Duration>,
     /// How long stopped tasks can be described.
     #[arg(long, env = "BERTH_STOPPED_TASK_RETENTION", value_name = "TIME",
           default_value = "1h", value_parser = parse_duration)]

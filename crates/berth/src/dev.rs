@@ -1,6 +1,7 @@
 //! `berth dev`: server, embedded store and local agents in one process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use berth_server::{Access, Config, Location};
@@ -46,6 +47,7 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
         retention: server::retention(&dev.limits),
         log_limits: server::log_limits(&dev.limits),
         patience: server::patience(&dev.limits),
+        service_healthy_after: dev.limits.service_healthy_after.unwrap_or(Duration::ZERO),
     })
     .await?;
     let agents = LocalAgents::new(dev.clone(), started.url.clone(), &data_dir);

@@ -1,11 +1,17 @@
 //! `berth serve`: the server alone, for production.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use berth_server::{Access, AccessKey, Config, Location, Tls};
 
 use crate::cli::Serve;
 use crate::exit::Failure;
 use crate::{data_dir, keys, server};
+
+/// How long after RUNNING a service's task counts as healthy when nothing checks it: long enough
+/// for most programs that fail at once to have failed.
+const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 
 /// Runs the server until a signal.
 ///
@@ -39,6 +45,7 @@ pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
         retention: server::retention(&serve.limits),
         log_limits: server::log_limits(&serve.limits),
         patience: server::patience(&serve.limits),
+        service_healthy_after: serve.limits.service_healthy_after.unwrap_or(HEALTHY_AFTER),
     })
     .await?;
     started.print_banner("serve");

@@ -48,6 +48,7 @@ pub(crate) fn log_limits(limits: &Limits) -> LogLimits {
 pub(crate) fn patience(limits: &Limits) -> Patience {
     let after = limits.task_lost_after;
     Patience {
+        instance_lost_after: limits.instance_lost_after,
         task_lost_after: (!after.is_zero()).then_some(after),
     }
 }

@@ -8,6 +8,7 @@
 //!   nothing is given up for a while;
 //! - tasks without a service are only shown as disconnected until the setting's time is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use berth_model::id::{InstanceId, TaskId};
@@ -41,6 +42,8 @@ pub struct Absent {
 /// What the settings say.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
+    /// After which time the tasks of services are replaced.
+    pub instance_lost_after: Duration,
     /// After which time tasks without a service are given up; `None` for never.
     pub task_lost_after: Option<Duration>,
 }
@@ -70,6 +73,24 @@ pub fn is_mass_loss(connected_before: usize, vanished: usize) -> bool {
     vanished >= 3 && vanished * 3 > connected_before
 }
 
+/// The instances whose service tasks are to be replaced. `paused` says that a mass loss is being
+/// waited out.
+#[must_use]
+pub fn lost(absent: &[Absent], patience: &Patience, paused: bool) -> BTreeSet<InstanceId> {
+    let is_lost = |one: &&Absent| one.away >= patience_with(one, patience.instance_lost_after);
+    let lost = absent.iter().filter(is_lost).filter(|_| !paused);
+    lost.map(|one| one.instance).collect()
+}
+
+/// How long an agent is waited for: longer when it has not been back since this server leads.
+fn patience_with(one: &Absent, limit: Duration) -> Duration {
+    if one.seen {
+        limit
+    } else {
+        limit.max(FIRST_RETURN)
+    }
+}
+
 /// What is to be done about `absent`. `paused` says that a mass loss is being waited out.
 #[must_use]
 pub fn decide(state: &State, absent: &[Absent], patience: &Patience, paused: bool) -> Plan {
@@ -81,12 +102,7 @@ pub fn decide(state: &State, absent: &[Absent], patience: &Patience, paused: boo
         let Some(limit) = patience.task_lost_after.filter(|_| !paused) else {
             continue;
         };
-        let limit = if one.seen {
-            limit
-        } else {
-            limit.max(FIRST_RETURN)
-        };
-        if one.away < limit {
+        if one.away < patience_with(one, limit) {
             continue;
         }
         let lost = state

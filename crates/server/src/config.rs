@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
@@ -47,4 +48,6 @@ pub struct Config {
     pub log_limits: LogLimits,
     /// How long agents that are away are waited for.
     pub patience: Patience,
+    /// How long after RUNNING a service's task counts as healthy when nothing checks it.
+    pub service_healthy_after: Duration,
 }

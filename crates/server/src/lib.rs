@@ -17,6 +17,7 @@ mod loops;
 mod metrics;
 mod payload;
 mod run;
+mod services;
 mod standby;
 mod term;
 pub mod upkeep;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::services::ServiceNews;
 use crate::term::{LEASE_EVERY, LEASE_TTL};
 
 /// How often absent agents and things past their time are looked at.
@@ -29,6 +30,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(2);
 pub(crate) async fn housekeeping(
     cx: Arc<Context>,
     gateway: Arc<Gateway>,
+    services: Arc<ServiceNews>,
     config: Config,
     cancel: CancellationToken,
 ) {
@@ -39,7 +41,9 @@ pub(crate) async fn housekeeping(
             () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
         }
         let paused = crowd.is_mass_loss(gateway.connected());
-        if let Err(error) = look_after_absent(&cx, &gateway, &config, paused).await {
+        let absent = absent(&cx, &gateway);
+        services.lost(absence::lost(&absent, &config.patience, paused));
+        if let Err(error) = look_after_absent(&cx, absent, &config, paused).await {
             tracing::warn!(%error, "absent agents not looked after");
         }
         if let Err(error) = forget(&cx, &config, &cancel).await {
@@ -83,16 +87,12 @@ impl Crowd {
     }
 }
 
-async fn look_after_absent(
-    cx: &Context,
-    gateway: &Gateway,
-    config: &Config,
-    paused: bool,
-) -> Result<(), Failure> {
+/// The instances whose agents have no session.
+fn absent(cx: &Context, gateway: &Gateway) -> Vec<Absent> {
     let state = cx.state.snapshot();
     let instances = state.instances.iter();
     let counted = instances.filter(|(_, i)| i.status != InstanceStatus::Inactive);
-    let absent: Vec<Absent> = gateway
+    gateway
         .away(counted.map(|(id, _)| *id))
         .into_iter()
         .map(|away| {
@@ -106,7 +106,16 @@ async fn look_after_absent(
                 seen: away.seen,
             }
         })
-        .collect();
+        .collect()
+}
+
+async fn look_after_absent(
+    cx: &Context,
+    absent: Vec<Absent>,
+    config: &Config,
+    paused: bool,
+) -> Result<(), Failure> {
+    let state = cx.state.snapshot();
     let patience = config.patience;
     if absence::decide(&state, &absent, &patience, paused).is_empty() {
         return Ok(());

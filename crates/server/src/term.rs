@@ -17,6 +17,7 @@ use crate::gateway::Gateway;
 use crate::logs::Logs;
 use crate::loops;
 use crate::run::RunError;
+use crate::services::{self, ServiceNews};
 use crate::standby::{Warm, catch_up};
 use crate::writer::{Ended, WriterInbox, WriterTask};
 
@@ -152,12 +153,17 @@ impl Ground {
         let number = u32::try_from(epoch.0 & 0x7fff_ffff).unwrap_or(0);
         let gateway = Gateway::new(cx.clone(), number, front.metrics.clone(), users.clone());
         let told = gateway.clone();
+        let news = Arc::new(ServiceNews::default());
+        let service_news = news.clone();
         let task = WriterTask {
             writer,
             inbox,
             store: store.clone(),
             metrics: front.metrics.clone(),
-            follower: Box::new(move |changes| told.dispatch(changes)),
+            follower: Box::new(move |changes| {
+                told.dispatch(changes);
+                service_news.changed(changes);
+            }),
             panics_told: 0,
         };
         let mut written = spawn_writer(task, writing.clone());
@@ -166,7 +172,14 @@ impl Ground {
         loops.spawn(loops::housekeeping(
             cx.clone(),
             gateway.clone(),
+            news.clone(),
             config.clone(),
+            users.clone(),
+        ));
+        loops.spawn(services::run(
+            cx.clone(),
+            news,
+            config.service_healthy_after,
             users.clone(),
         ));
         loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));

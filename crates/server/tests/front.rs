@@ -50,8 +50,10 @@ async fn server(access: Access, local_only: bool) -> Server {
             all_bytes_max: 1 << 20,
         },
         patience: Patience {
+            instance_lost_after: Duration::from_secs(15),
             task_lost_after: None,
         },
+        service_healthy_after: Duration::ZERO,
     };
     let running = start(config).await.unwrap();
     let address = running.address();
