@@ -65,6 +65,7 @@ impl<'v, 'a, 'i> Draft<'v, 'a, 'i> {
         Teller {
             service: self.view.name,
             now: self.look.now,
+            scope: None,
         }
     }
 
@@ -220,11 +221,25 @@ impl<'v, 'a, 'i> Draft<'v, 'a, 'i> {
     }
 
     fn tell_stops(&mut self) {
-        let teller = self.teller();
+        let Some(sets) = &self.view.task_sets else {
+            self.tell_stops_of(None);
+            return;
+        };
+        for set in sets {
+            self.tell_stops_of(Some(set.id));
+        }
+    }
+
+    fn tell_stops_of(&mut self, scope: Option<DeploymentId>) {
+        let teller = Teller {
+            scope,
+            ..self.teller()
+        };
         let mut running = Vec::new();
         let mut pending = Vec::new();
         let mut balanced: BTreeMap<Text, Vec<TaskId>> = BTreeMap::new();
-        for stop in &self.plan.stops {
+        let told = |stop: &&StopTask| scope.is_none_or(|scope| stop.deployment == scope);
+        for stop in self.plan.stops.iter().filter(told) {
             let Ok(at) = self.look.live.binary_search_by_key(&stop.id, Seen::id) else {
                 continue;
             };

@@ -100,9 +100,19 @@ pub(super) struct Teller<'a> {
     pub service: &'a str,
     /// The instant of the look.
     pub now: Timestamp,
+    /// The task set that starts and stops are told of, under the EXTERNAL controller.
+    pub scope: Option<DeploymentId>,
 }
 
 impl Teller<'_> {
+    /// How an event of tasks begins.
+    fn subject(&self) -> String {
+        match self.scope {
+            None => format!("(service {})", self.service),
+            Some(set) => format!("(service {}, taskSet {set})", self.service),
+        }
+    }
+
     fn event(&self, message: String, notice: Option<Notice>) -> Event {
         Event {
             at: self.now,
@@ -122,8 +132,8 @@ impl Teller<'_> {
     /// Tasks were started, `unhealthy` of them in place of unhealthy ones.
     pub(super) fn started(&self, tasks: &[TaskId], unhealthy: usize) -> Event {
         let mut text = format!(
-            "(service {}) has started {} tasks:{}.",
-            self.service,
+            "{} has started {} tasks:{}.",
+            self.subject(),
             tasks.len(),
             listed(tasks)
         );
@@ -143,8 +153,8 @@ impl Teller<'_> {
     /// Running tasks are being stopped.
     pub(super) fn stopped_running(&self, tasks: &[TaskId]) -> Event {
         let text = format!(
-            "(service {}) has stopped {} running tasks:{}.",
-            self.service,
+            "{} has stopped {} running tasks:{}.",
+            self.subject(),
             tasks.len(),
             listed(tasks)
         );
@@ -157,11 +167,7 @@ impl Teller<'_> {
 
     /// Tasks that did not run yet are being stopped.
     pub(super) fn stopped_pending(&self, tasks: &[TaskId]) -> Event {
-        let text = format!(
-            "(service {}) stopped {} pending tasks.",
-            self.service,
-            tasks.len()
-        );
+        let text = format!("{} stopped {} pending tasks.", self.subject(), tasks.len());
         let notice = Notice {
             tasks: tasks.to_vec(),
             ..notice(NoticeKind::ActionInfo, "TASKS_STOPPED")

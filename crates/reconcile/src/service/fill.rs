@@ -157,6 +157,9 @@ fn stop_unhealthy(draft: &mut Draft<'_, '_, '_>, fill: &Fill<'_>, sums: &mut Sum
         .filter(|seen| seen.condition == Condition::Unhealthy)
         .copied()
         .collect();
+    if failing.is_empty() {
+        return 0;
+    }
     let serving = sums
         .members
         .iter()
@@ -195,17 +198,20 @@ fn take_from_others(
     sums: &mut Sums<'_>,
     hindrance: &mut Hindrance,
 ) {
+    let excess = sums.alive.saturating_sub(fill.target);
+    let wanted = match fill.mode {
+        Mode::Replace => excess.max(sums.freeing),
+        Mode::Hold => excess,
+    };
+    if wanted == 0 || fill.others.is_empty() {
+        return;
+    }
     let stoppable = |seen: &&Seen<'_>| {
         fill.others.contains(&seen.task.deployment)
             && seen.is_alive()
             && !draft.is_stopped(seen.id())
     };
     let candidates: Vec<Seen<'_>> = sums.members.iter().filter(stoppable).copied().collect();
-    let excess = sums.alive.saturating_sub(fill.target);
-    let wanted = match fill.mode {
-        Mode::Replace => excess.max(sums.freeing),
-        Mode::Hold => excess,
-    };
     let (protected, mut candidates): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|seen| seen.protected);
     let mut crowd = Crowd::of(&draft.look, order(draft));

@@ -135,7 +135,8 @@ pub struct TaskSetChange {
 pub enum Outcome {
     /// It is placed.
     Placed,
-    /// No room: it waits in PROVISIONING.
+    /// No room: it waits in PROVISIONING. Only for [`Place::Any`]: what has one place alone is
+    /// tried again by the scheduler.
     Waits(Refusal),
     /// No room: there is no such task.
     Refused(Refusal),

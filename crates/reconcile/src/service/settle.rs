@@ -36,11 +36,21 @@ pub fn settle(
     let teller = Teller {
         service: view.name,
         now,
+        scope: None,
     };
     let mut settled = Settled::default();
     let pairs = || plan.starts.iter().zip(outcomes);
 
-    tell_starts(&teller, pairs(), &mut settled.events);
+    match &view.task_sets {
+        None => tell_starts(&teller, pairs(), &mut settled.events),
+        Some(sets) => {
+            for set in sets {
+                let scope = Some(set.id);
+                let ours = pairs().filter(|(start, _)| start.deployment == set.id);
+                tell_starts(&Teller { scope, ..teller }, ours, &mut settled.events);
+            }
+        }
+    }
     note_daemons(&mut memory, pairs());
     let regular = |start: &StartTask| start.why != StartReason::Rebalance;
     let mut placed = 0;

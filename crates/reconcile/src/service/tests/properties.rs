@@ -352,6 +352,12 @@ proptest! {
             .values()
             .find(|r| r.status == DeploymentStatus::Primary)
             .expect("one is PRIMARY");
+        let listed = world.rollouts.values().filter(|r| r.status != DeploymentStatus::Inactive);
+        if primary.state == RolloutState::Completed {
+            prop_assert_eq!(listed.count(), 1, "completed, and alone");
+            prop_assert!(world.run.is_none(), "its service deployment has ended");
+            prop_assert!(world.memory.steady_told_at.is_some(), "its steady state was told");
+        }
         let kept = world.rollouts.values().any(|r| {
             r.status == DeploymentStatus::Active && r.state == RolloutState::Completed
         });

@@ -25,18 +25,18 @@ fn task_sets_have_their_shares() {
             start t2 of 1 (Missing)
             start t3 of 1 (Missing)
             start t4 of 1 (Missing)
-            event (service web) has started 4 tasks: (task t1) (task t2) (task t3) (task t4).
+            event (service web, taskSet ecs-svc/0000000000000000001) has started 4 tasks: (task t1) (task t2) (task t3) (task t4).
             > look
             task set 1: STEADY_STATE
             event (service web, taskSet ecs-svc/0000000000000000001) has reached a steady state.
             event (service web) has reached a steady state.
             > look
             start t5 of 2 (Missing)
-            event (service web) has started 1 tasks: (task t5).
+            event (service web, taskSet ecs-svc/0000000000000000002) has started 1 tasks: (task t5).
             > look
             stop t1 (Scaling)
             stop t2 (Scaling)
-            event (service web) has stopped 2 running tasks: (task t1) (task t2).
+            event (service web, taskSet ecs-svc/0000000000000000001) has stopped 2 running tasks: (task t1) (task t2).
             > counts
             running {1: 2, 2: 1} zones {"z1": 2, "z2": 1} providers {"-": 3}
         "#]],
@@ -59,7 +59,7 @@ fn a_deleted_task_set_vanishes_when_it_is_empty() {
             stop t2 (Scaling)
             stop t1 (Scaling)
             task set 1: STABILIZING
-            event (service web) has stopped 2 running tasks: (task t2) (task t1).
+            event (service web, taskSet ecs-svc/0000000000000000001) has stopped 2 running tasks: (task t2) (task t1).
             > look
             task set 1: STEADY_STATE gone
             event (service web) has reached a steady state.
