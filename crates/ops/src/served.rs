@@ -87,11 +87,13 @@ macro_rules! served {
 pub static SERVED: &[Served] = served! {
     ecs {
         ContinueServiceDeployment => crate::ecs::services::continue_service_deployment,
+        CreateCapacityProvider => crate::ecs::clusters::create_capacity_provider,
         CreateCluster => crate::ecs::clusters::create_cluster,
         CreateService => crate::ecs::services::create_service,
         CreateTaskSet => crate::ecs::services::create_task_set,
         DeleteAccountSetting => crate::ecs::settings::delete_account_setting,
         DeleteAttributes => crate::ecs::instances::delete_attributes,
+        DeleteCapacityProvider => crate::ecs::clusters::delete_capacity_provider,
         DeleteCluster => crate::ecs::clusters::delete_cluster,
         DeleteService => crate::ecs::services::delete_service,
         DeleteTaskDefinitions => crate::ecs::definitions::delete_task_definitions,
@@ -135,6 +137,7 @@ pub static SERVED: &[Served] = served! {
         SubmitTaskStateChange => crate::ecs::agents::submit_task_state_change,
         TagResource => crate::ecs::tags::tag_resource,
         UntagResource => crate::ecs::tags::untag_resource,
+        UpdateCapacityProvider => crate::ecs::clusters::update_capacity_provider,
         UpdateCluster => crate::ecs::clusters::update_cluster,
         UpdateClusterSettings => crate::ecs::clusters::update_cluster_settings,
         UpdateContainerAgent => crate::ecs::instances::update_container_agent,

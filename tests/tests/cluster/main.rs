@@ -9,4 +9,5 @@ mod bad_input;
 mod commands;
 mod docker_tasks;
 mod python_clients;
+mod services;
 mod simulated_agents;

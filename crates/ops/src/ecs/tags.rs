@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use berth_api::ecs::{self, Fault, op};
 use berth_model::arn::EcsArn;
+use berth_model::capacity_provider::{CapacityProvider, ProviderKey};
 use berth_model::cluster::{Cluster, ClusterStatus};
 use berth_model::definition::TaskDefinition;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::instance::ContainerInstance;
-use berth_model::name::{ClusterKey, DefinitionKey, Scope};
+use berth_model::name::{ClusterKey, DefinitionKey, Scope, ServiceKey};
+use berth_model::scheduler::DeploymentId;
+use berth_model::service::{Service, ServiceStatus, TaskSet};
 use berth_model::tags::Tags;
 use berth_model::task::Task;
 use berth_model::text::Text;
@@ -120,6 +123,9 @@ enum Target {
     Definition(DefinitionKey),
     Task(ClusterKey, TaskId),
     Instance(ClusterKey, InstanceId),
+    Service(ServiceKey),
+    TaskSet(ServiceKey, DeploymentId),
+    Provider(ProviderKey),
 }
 
 /// Kinds of resources with tags that exist in ECS; of some of them there are none here yet.
@@ -156,6 +162,20 @@ impl Target {
                 .and_then(|(cluster, id)| Some(Self::Task(cluster, id.parse().ok()?))),
             "container-instance" => within_cluster(&arn)?
                 .and_then(|(cluster, id)| Some(Self::Instance(cluster, id.parse().ok()?))),
+            "service" => within_cluster(&arn)?.and_then(|(cluster, name)| {
+                let name = name.parse().ok()?;
+                Some(Self::Service(ServiceKey { cluster, name }))
+            }),
+            // `<cluster>/<service>/ecs-svc/<digits>`
+            "task-set" => within_cluster(&arn)?.and_then(|(cluster, digits)| {
+                let name = arn.rest.split('/').nth(1)?.parse().ok()?;
+                let id = DeploymentId::parse_digits(digits).ok()?;
+                Some(Self::TaskSet(ServiceKey { cluster, name }, id))
+            }),
+            "capacity-provider" => Some(Self::Provider(ProviderKey {
+                scope: scope.clone(),
+                name: arn.rest.into(),
+            })),
             // A kind of which there are none here yet.
             _ => None,
         })
@@ -168,6 +188,15 @@ impl Target {
             Self::Definition(key) => &definition(state, key, absent)?.tags,
             Self::Task(cluster, id) => &task(state, cluster, *id, absent)?.tags,
             Self::Instance(cluster, id) => &instance(state, cluster, *id, absent)?.tags,
+            Self::Service(key) => &service(state, key, absent)?.tags,
+            Self::TaskSet(key, id) => {
+                let set = state.services.task_set(key, *id);
+                &set.ok_or_else(|| no_such_resource(absent))?.tags
+            }
+            Self::Provider(key) => {
+                let provider = state.providers.get(key);
+                &provider.ok_or_else(|| no_such_resource(absent))?.tags
+            }
         })
     }
 
@@ -206,6 +235,31 @@ impl Target {
                     ..ContainerInstance::clone(before)
                 };
                 tx.put_instance(changed);
+            }
+            Self::Service(key) => {
+                let changed = Service {
+                    tags,
+                    ..Service::clone(service(tx.state(), key, absent)?)
+                };
+                tx.put_service(changed);
+            }
+            Self::TaskSet(key, id) => {
+                let set = tx.state().services.task_set(key, *id);
+                let set = set.ok_or_else(|| no_such_resource(absent))?;
+                let changed = TaskSet {
+                    tags,
+                    ..TaskSet::clone(set)
+                };
+                tx.put_task_set(changed);
+            }
+            Self::Provider(key) => {
+                let provider = tx.state().providers.get(key);
+                let provider = provider.ok_or_else(|| no_such_resource(absent))?;
+                let changed = CapacityProvider {
+                    tags,
+                    ..CapacityProvider::clone(provider)
+                };
+                tx.put_provider(changed);
             }
         }
         Ok(())
@@ -275,6 +329,22 @@ fn instance<'a>(
     let instance = instance.filter(|instance| instance.cluster == *cluster);
     instance
         .ok_or_else(|| ApiError::client(absent, "The specified container instance does not exist."))
+}
+
+fn service<'a>(
+    state: &'a State,
+    key: &ServiceKey,
+    absent: Fault,
+) -> Result<&'a Arc<Service>, ApiError> {
+    let service = state.services.get(key);
+    let service =
+        service.ok_or_else(|| ApiError::client(absent, "The specified service does not exist."))?;
+    match service.status {
+        ServiceStatus::Active | ServiceStatus::Draining => Ok(service),
+        ServiceStatus::Inactive => Err(invalid(
+            "The specified service is inactive. Specify an active service and try again.",
+        )),
+    }
 }
 
 fn no_such_resource(fault: Fault) -> ApiError {

@@ -3,7 +3,7 @@
 use berth_api::ecs;
 use berth_model::cluster::{Cluster, ClusterSpec};
 use berth_model::instance::InstanceStatus;
-use berth_state::{ClusterCounts, State};
+use berth_state::{ClusterCounts, ServiceCounts, State};
 
 use crate::ecs::strategy;
 use crate::ecs::tags::render_tags;
@@ -81,10 +81,10 @@ fn with_spec(
         .cluster_row(&cluster.key)
         .map(|row| state.tasks.cluster_counts(row))
         .unwrap_or_default();
+    let services = state.services.counts(&cluster.key);
     let attachments = parts.attachments.then(Vec::new);
     Ok(ecs::Cluster {
-        // Services are not kept yet, so that there is none to count.
-        active_services_count: Some(0),
+        active_services_count: Some(total(services.active)),
         attachments,
         // Only providers that scale machines have attachments.
         attachments_status: None,
@@ -103,7 +103,7 @@ fn with_spec(
         }),
         settings: Some(parts.settings.then(setting).into_iter().collect()),
         statistics: Some(if parts.statistics {
-            statistics(&counts)
+            statistics(&counts, &services)
         } else {
             Vec::new()
         }),
@@ -132,8 +132,10 @@ fn total(counts: [u32; 3]) -> i32 {
 }
 
 /// The sixteen numbers in the order in which Amazon ECS gives them. There are no managed
-/// instances, and no services yet.
-fn statistics(counts: &ClusterCounts) -> Vec<ecs::KeyValuePair> {
+/// instances.
+fn statistics(counts: &ClusterCounts, services: &ServiceCounts) -> Vec<ecs::KeyValuePair> {
+    let [active_ec2, active_fargate, active_external] = services.active;
+    let [draining_ec2, draining_fargate, draining_external] = services.draining;
     let [running_ec2, running_fargate, running_external] = counts.running;
     let [pending_ec2, pending_fargate, pending_external] = counts.pending;
     [
@@ -145,12 +147,12 @@ fn statistics(counts: &ClusterCounts) -> Vec<ecs::KeyValuePair> {
         ("pendingExternalTasksCount", pending_external),
         ("runningManagedInstancesTasksCount", 0),
         ("pendingManagedInstancesTasksCount", 0),
-        ("activeEC2ServiceCount", 0),
-        ("activeFargateServiceCount", 0),
-        ("drainingEC2ServiceCount", 0),
-        ("drainingFargateServiceCount", 0),
-        ("activeExternalServiceCount", 0),
-        ("drainingExternalServiceCount", 0),
+        ("activeEC2ServiceCount", active_ec2),
+        ("activeFargateServiceCount", active_fargate),
+        ("drainingEC2ServiceCount", draining_ec2),
+        ("drainingFargateServiceCount", draining_fargate),
+        ("activeExternalServiceCount", active_external),
+        ("drainingExternalServiceCount", draining_external),
         ("activeManagedInstancesServiceCount", 0),
         ("drainingManagedInstancesServiceCount", 0),
     ]

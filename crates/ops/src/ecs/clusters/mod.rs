@@ -9,6 +9,7 @@
 //! Providers that users make are not here yet: the only ones are `FARGATE` and `FARGATE_SPOT`,
 //! whose association needs no waiting.
 
+mod groups;
 mod providers;
 mod spec;
 
@@ -29,6 +30,9 @@ use crate::ecs::tags::given_tags;
 use crate::error::ApiError;
 use crate::render::cluster::{self as render, Parts};
 
+pub(crate) use groups::{
+    create_capacity_provider, delete_capacity_provider, update_capacity_provider,
+};
 pub(crate) use providers::{describe_capacity_providers, put_cluster_capacity_providers};
 
 /// The most clusters that one DescribeClusters may name.
@@ -51,7 +55,7 @@ pub(crate) async fn create_cluster(
     input: ecs::CreateClusterRequest,
 ) -> Result<ecs::CreateClusterResponse, ApiError> {
     let key = new_key(&call, &input)?;
-    let wish = Wish::parse(&input)?;
+    let wish = Wish::parse(&call, &input)?;
     call.check::<op::CreateCluster>(&input)?;
     let principal = call.caller.arn.clone();
     let cluster = call
@@ -71,7 +75,7 @@ fn new_key(call: &Call, input: &ecs::CreateClusterRequest) -> Result<ClusterKey,
 }
 
 impl Wish {
-    fn parse(input: &ecs::CreateClusterRequest) -> Result<Self, ApiError> {
+    fn parse(call: &Call, input: &ecs::CreateClusterRequest) -> Result<Self, ApiError> {
         let ecs::CreateClusterRequest {
             capacity_providers,
             cluster_name: _,
@@ -89,7 +93,7 @@ impl Wish {
             namespace: spec::namespace(service_connect_defaults.as_ref()),
             providers: capacity_providers
                 .as_deref()
-                .map(providers::parse)
+                .map(|given| providers::parse(&call.snapshot(), call.scope(), given))
                 .transpose()?,
             default_strategy: strategy.map(crate::ecs::strategy::parse).transpose()?,
             tags: tags
@@ -368,6 +372,18 @@ fn delete(tx: &mut Tx<'_>, key: &ClusterKey) -> Result<ecs::Cluster, ApiError> {
         return Err(ApiError::client(
             Fault::ClusterContainsTasks,
             "The Cluster cannot be deleted while Tasks are active.",
+        ));
+    }
+    let services = state.services.counts(key);
+    if services
+        .active
+        .iter()
+        .chain(&services.draining)
+        .any(|n| *n > 0)
+    {
+        return Err(ApiError::client(
+            Fault::ClusterContainsServices,
+            "The Cluster cannot be deleted while Services are active.",
         ));
     }
     if render::registered_instances(state, &cluster) > 0 {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use berth_api::ecs::{self, Fault, op};
+use berth_model::capacity_provider::{CapacityProvider, ProviderKey, ProviderStatus};
 use berth_model::cluster::{BUILT_IN_PROVIDERS, ClusterSpec};
 use berth_model::name::{ClusterKey, Scope};
 use berth_model::task::{Desired, LastStatus, Task};
 use berth_model::text::Text;
 use berth_state::{State, TaskFilter};
 
-use super::{change, is_arn, named_cluster};
+use super::{change, groups, is_arn, named_cluster};
 use crate::call::Call;
 use crate::ecs::fault::invalid;
 use crate::ecs::names::{active_cluster, cluster_key, known_cluster, own_arn};
@@ -21,7 +22,7 @@ use crate::error::ApiError;
 ///
 /// # Errors
 /// InvalidParameterException for too many, one given twice, and one that does not exist.
-pub(super) fn parse(given: &[String]) -> Result<Vec<Text>, ApiError> {
+pub(super) fn parse(state: &State, scope: &Scope, given: &[String]) -> Result<Vec<Text>, ApiError> {
     if given.len() > PROVIDERS_MAX {
         return Err(invalid(format!(
             "A cluster can contain a maximum of {PROVIDERS_MAX} capacity providers."
@@ -29,7 +30,13 @@ pub(super) fn parse(given: &[String]) -> Result<Vec<Text>, ApiError> {
     }
     let mut providers: Vec<Text> = Vec::with_capacity(given.len());
     for name in given {
-        if !BUILT_IN_PROVIDERS.contains(&name.as_str()) {
+        let made = ProviderKey {
+            scope: scope.clone(),
+            name: Text::new(name),
+        };
+        let made = state.providers.get(&made);
+        let made = made.is_some_and(|made| made.status == ProviderStatus::Active);
+        if !made && !BUILT_IN_PROVIDERS.contains(&name.as_str()) {
             return Err(invalid(
                 "The specified capacity provider was not found. Specify a valid capacity \
                  provider and try again.",
@@ -50,7 +57,8 @@ pub(crate) async fn put_cluster_capacity_providers(
 ) -> Result<ecs::PutClusterCapacityProvidersResponse, ApiError> {
     let key = named_cluster(&call, input.cluster.as_deref())?;
     call.check::<op::PutClusterCapacityProviders>(&input)?;
-    let providers = parse(input.capacity_providers.as_deref().unwrap_or_default())?;
+    let providers = input.capacity_providers.as_deref().unwrap_or_default();
+    let providers = parse(&call.snapshot(), call.scope(), providers)?;
     let items = input.default_capacity_provider_strategy.as_deref();
     let default_strategy = strategy::parse(items.unwrap_or_default())?;
     strategy::check_associated(&default_strategy, &providers)?;
@@ -112,22 +120,34 @@ pub(crate) async fn describe_capacity_providers(
         input.max_results,
         input.next_token.as_deref(),
     )?;
-    let mut visible: Vec<&'static str> = BUILT_IN_PROVIDERS.to_vec();
+    let state = call.snapshot();
+    let tags = ecs::CapacityProviderField::Tags;
+    let tags = input.include.iter().flatten().any(|field| *field == tags);
+    let own = |key: &ProviderKey| key.scope == *call.scope();
+    // Deleted ones are described when they are named.
+    let named = input.capacity_providers.clone().unwrap_or_default();
+    let listed =
+        |made: &CapacityProvider| !named.is_empty() || made.status == ProviderStatus::Active;
+    let made = state.providers.iter();
+    let made = made.filter(|(key, made)| own(key) && listed(made));
+    let mut visible: Vec<Text> = BUILT_IN_PROVIDERS
+        .iter()
+        .map(|name| (*name).into())
+        .collect();
+    visible.extend(made.map(|(key, _)| key.name.clone()));
     if let Some(cluster) = cluster {
         let key = cluster_key(call.scope(), Some(cluster))?;
-        let state = call.snapshot();
         let used = &active_cluster(&state, &key)?.spec.providers;
-        visible.retain(|name| used.iter().any(|used| used == name));
+        visible.retain(|name| used.contains(name));
     }
     let mut failures = Vec::new();
-    let named = input.capacity_providers.unwrap_or_default();
     if !named.is_empty() {
         let mut wanted = Vec::new();
         for given in &named {
             let name = short_name(call.scope(), given)?;
-            match visible.iter().find(|provider| **provider == name) {
+            match visible.iter().find(|provider| provider.as_str() == name) {
                 Some(provider) if wanted.contains(provider) => {}
-                Some(provider) => wanted.push(*provider),
+                Some(provider) => wanted.push(provider.clone()),
                 None => failures.push(ecs::Failure {
                     arn: Some(call.scope().capacity_provider_arn(name)),
                     reason: Some("MISSING".to_owned()),
@@ -138,14 +158,22 @@ pub(crate) async fn describe_capacity_providers(
         visible = wanted;
     }
     let after = page.after.as_deref();
-    let seen = visible.iter().position(|name| Some(*name) == after);
-    let rest = visible.iter().copied().skip(seen.map_or(0, |at| at + 1));
-    let (providers, next_token) = page.cut(&call.cx, rest, |name| (*name).to_owned());
-    let rendered = providers
-        .into_iter()
-        .map(|name| built_in(call.scope(), name));
+    let seen = visible.iter().position(|name| Some(name.as_str()) == after);
+    let rest = visible.into_iter().skip(seen.map_or(0, |at| at + 1));
+    let (providers, next_token) = page.cut(&call.cx, rest, Text::to_string);
+    let mut rendered = Vec::with_capacity(providers.len());
+    for name in providers {
+        let key = ProviderKey {
+            scope: call.scope().clone(),
+            name,
+        };
+        rendered.push(match state.providers.get(&key) {
+            Some(made) => groups::render(made, tags)?,
+            None => built_in(call.scope(), &key.name),
+        });
+    }
     Ok(ecs::DescribeCapacityProvidersResponse {
-        capacity_providers: Some(rendered.collect()),
+        capacity_providers: Some(rendered),
         failures: Some(failures),
         next_token,
     })

@@ -55,7 +55,7 @@ pub(crate) async fn create_service(
     let key = create.key.clone();
     call.transact(move |tx| create.carry_out(tx)).await?;
     let state = call.snapshot();
-    let view = View::new(&state, &call, Moment::Changed, true);
+    let view = View::new(&state, Moment::Changed, true);
     Ok(ecs::CreateServiceResponse {
         service: Some(view.named(&key)?),
     })

@@ -46,7 +46,7 @@ pub(crate) async fn delete_service(
     })
     .await?;
     let state = call.snapshot();
-    let view = View::new(&state, &call, Moment::Changed, false);
+    let view = View::new(&state, Moment::Changed, false);
     Ok(ecs::DeleteServiceResponse {
         service: Some(view.named(&key)?),
     })

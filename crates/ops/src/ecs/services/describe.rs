@@ -32,7 +32,7 @@ pub(crate) async fn describe_services(
     active_cluster(&state, &cluster)?;
     let tags = ecs::ServiceField::Tags;
     let tags = input.include.iter().flatten().any(|field| *field == tags);
-    let view = View::new(&state, &call, Moment::Later, tags);
+    let view = View::new(&state, Moment::Later, tags);
     let mut seen = Vec::with_capacity(named.len());
     let mut services = Vec::with_capacity(named.len());
     let mut failures = Vec::new();

@@ -15,7 +15,6 @@ use berth_state::{DeploymentCounts, State};
 use super::configuration;
 use super::names::known_service;
 use super::wanted::launch_of;
-use crate::call::Call;
 use crate::ecs::strategy;
 use crate::ecs::tags::render_tags;
 use crate::ecs::tasks::capacity::PLATFORM_LATEST;
@@ -34,7 +33,6 @@ pub(super) enum Moment {
 /// How services are shown.
 pub(super) struct View<'a> {
     state: &'a State,
-    call: &'a Call,
     moment: Moment,
     tags: bool,
 }
@@ -149,10 +147,9 @@ pub(super) fn current_run(state: &State, key: &ServiceKey) -> Option<ServiceDepl
 
 impl<'a> View<'a> {
     /// A view that shows labels if `tags`.
-    pub(super) fn new(state: &'a State, call: &'a Call, moment: Moment, tags: bool) -> Self {
+    pub(super) fn new(state: &'a State, moment: Moment, tags: bool) -> Self {
         Self {
             state,
-            call,
             moment,
             tags,
         }

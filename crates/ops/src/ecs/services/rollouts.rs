@@ -403,7 +403,7 @@ pub(crate) async fn describe_service_revisions(
     let mut failures = Vec::new();
     let mut found = Vec::new();
     let mut service: Option<ServiceKey> = None;
-    let view = View::new(&state, &call, Moment::Later, false);
+    let view = View::new(&state, Moment::Later, false);
     for arn in given {
         let (key, digits) = part_of_service(call.scope(), arn, "service-revision")?
             .ok_or_else(|| invalid("The ServiceRevision ARN is invalid."))?;

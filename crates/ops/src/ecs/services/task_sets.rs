@@ -86,7 +86,7 @@ fn scale(given: Option<&ecs::Scale>) -> Result<u32, ApiError> {
 
 fn rendered(call: &Call, key: &ServiceKey, set: &TaskSet) -> Result<ecs::TaskSet, ApiError> {
     let state = call.snapshot();
-    let view = View::new(&state, call, Moment::Changed, true);
+    let view = View::new(&state, Moment::Changed, true);
     Ok(view.task_set(known_service(&state, key)?, set))
 }
 
@@ -300,7 +300,7 @@ pub(crate) async fn describe_task_sets(
     let service = active_service(&state, &key)?;
     let tags = ecs::TaskSetField::Tags;
     let tags = input.include.iter().flatten().any(|field| *field == tags);
-    let view = View::new(&state, &call, Moment::Later, tags);
+    let view = View::new(&state, Moment::Later, tags);
     let named = input.task_sets.as_deref().unwrap_or_default();
     let mut shown = Vec::new();
     let mut failures = Vec::new();

@@ -39,7 +39,7 @@ pub(crate) async fn update_service(
     call.transact(move |tx| carry_out(&by, tx, &asked, &input))
         .await?;
     let state = call.snapshot();
-    let view = View::new(&state, &call, Moment::Changed, false);
+    let view = View::new(&state, Moment::Changed, false);
     Ok(ecs::UpdateServiceResponse {
         service: Some(view.named(&key)?),
     })

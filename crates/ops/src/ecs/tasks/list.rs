@@ -5,12 +5,13 @@ use berth_model::id::TaskId;
 use berth_model::name::Family;
 use berth_model::task::Desired;
 use berth_model::text::Text;
-use berth_state::TaskFilter;
+use berth_state::{State, TaskFilter};
 
 use crate::call::Call;
 use crate::ecs::fault::invalid;
 use crate::ecs::names::{active_cluster, cluster_key, instance_id};
 use crate::ecs::paging::{PAGE_MAX, Page};
+use crate::ecs::services::service_key;
 use crate::ecs::tasks::capacity::parse_launch_type;
 use crate::error::ApiError;
 
@@ -29,7 +30,7 @@ pub(crate) async fn list_tasks(
         // ECS never sets a task's desired status to PENDING, so there is nothing to list.
         Some(ecs::DesiredStatus::Pending | ecs::DesiredStatus::Unknown(_)) => None,
     };
-    let filter = parse_filter(&input, &cluster)?;
+    let filter = parse_filter(&state, &input, &cluster)?;
     let bound = format!("ListTasks {cluster} {desired:?} {filter:?}");
     let page = Page::of_request(
         &call.cx,
@@ -57,6 +58,7 @@ pub(crate) async fn list_tasks(
 
 /// The filters; `None` when nothing can pass them.
 fn parse_filter(
+    state: &State,
     input: &ecs::ListTasksRequest,
     cluster: &berth_model::name::ClusterKey,
 ) -> Result<Option<TaskFilter>, ApiError> {
@@ -73,7 +75,12 @@ fn parse_filter(
             "startedBy must be the only filter that you specify.",
         ));
     }
-    if given(&input.service_name).is_some() {
+    let service = given(&input.service_name)
+        .map(|name| service_key(cluster, &name))
+        .transpose()?;
+    if let Some(service) = &service
+        && state.services.get(service).is_none()
+    {
         return Err(ApiError::client(
             Fault::ServiceNotFound,
             "Service not found.",
@@ -84,6 +91,7 @@ fn parse_filter(
     }
     let mut filter = TaskFilter {
         started_by: started_by.as_deref().map(Text::new),
+        service: service.map(|key| key.name),
         ..TaskFilter::default()
     };
     if let Some(family) = given(&input.family) {
