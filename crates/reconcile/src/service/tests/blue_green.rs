@@ -353,6 +353,46 @@ fn a_newer_deployment_reconciles_first() {
 }
 
 #[test]
+fn a_stage_waits_until_the_traffic_is_what_was_wished_for() {
+    check(
+        "service desired=1 strategy=blue-green
+         deploy 1
+         rest
+         traffic 0 0
+         deploy 2
+         rest
+         look
+         traffic 0 1000
+         rest aloud
+         traffic 1000 1000
+         rest aloud
+         counts",
+        expect![[r#"
+            > look
+            nothing
+            > rest aloud
+            run: IN_PROGRESS POST_TEST_TRAFFIC_SHIFT production=0 test=1000
+            run: IN_PROGRESS PRE_PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
+            > rest aloud
+            run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
+            run: IN_PROGRESS BAKE_TIME production=1000 test=1000
+            run: IN_PROGRESS CLEAN_UP production=1000 test=1000
+            stop t1 (Scaling)
+            event (service web) has stopped 1 running tasks: (task t1).
+            deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
+            run: SUCCESSFUL production=1000 test=1000
+            event (service web) (deployment ecs-svc/0000000000000000002) deployment completed.
+            event (service web) has reached a steady state.
+            > counts
+            running {2: 1} zones {"z2": 1} providers {"-": 1}
+        "#]],
+    );
+}
+
+#[test]
 fn a_first_deployment_has_nothing_to_bake() {
     check(
         "service desired=1 strategy=blue-green bake=7200 breaker=rollback

@@ -658,6 +658,41 @@ fn without_room_at_50_200_old_tasks_make_room() {
 }
 
 #[test]
+fn tasks_that_wait_for_room_count_as_pending() {
+    check(
+        "service desired=2 waits
+         room a 1
+         room b 0
+         room c 0
+         room d 0
+         deploy 1
+         look
+         look
+         act
+         room b 1
+         act
+         wait 5s
+         look",
+        expect![[r#"
+            > look
+            start t1 of 1 (Missing)
+            start t2 of 1 (Missing)
+            run: IN_PROGRESS
+            event (service web) has started 2 tasks: (task t1) (task t2).
+            event (service web) was unable to place a task because no container instance met all of its requirements. The closest matching (container-instance 61616161616161616161616161616161) has insufficient memory available. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.
+            > look
+            nothing
+            > look
+            deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            run: SUCCESSFUL
+            digests of 1 from t2
+            event (service web) (deployment ecs-svc/0000000000000000001) deployment completed.
+            event (service web) has reached a steady state.
+        "#]],
+    );
+}
+
+#[test]
 fn the_circuit_breaker_rolls_back() {
     check(
         "service desired=2 breaker=rollback

@@ -7,7 +7,7 @@ use std::time::Duration;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::scheduler::{
     DeploymentId, DeploymentStatus, HookAnswer, HookRun, Rollout, Run, ServiceMemory, Stability,
-    StopType, Throttle, Traffic,
+    StopType, Throttle, Traffic, Weight,
 };
 use berth_model::task::{Desired, Health, LastStatus, StopCode};
 use berth_model::text::Text;
@@ -67,6 +67,8 @@ pub(super) struct World {
     pub inactive: bool,
     pub look_again_at: Option<Timestamp>,
     pub calls: Vec<HookRun>,
+    /// Whether tasks without room wait in PROVISIONING.
+    pub waits: bool,
 }
 
 /// The instance called by that letter.
@@ -124,6 +126,7 @@ impl World {
             inactive: false,
             look_again_at: None,
             calls: Vec::new(),
+            waits: false,
         }
     }
 
@@ -296,44 +299,54 @@ impl World {
         outcomes
     }
 
-    fn place(&mut self, start: &StartTask) -> Outcome {
-        let held = |world: &World, id: InstanceId| {
+    /// The machine with room in the emptiest zone, and its zone.
+    fn room_for(&self, place: &Place) -> Option<(InstanceId, Text)> {
+        let held = |id: InstanceId| {
             let there = |t: &&TaskView| t.instance == Some(id) && t.last != LastStatus::Stopped;
-            world.tasks.values().filter(there).count()
+            self.tasks.values().filter(there).count()
         };
-        let in_zone = |world: &World, zone: &Text| {
+        let in_zone = |zone: &Text| {
             let there =
                 |t: &&TaskView| t.zone.as_ref() == Some(zone) && t.desired == Desired::Running;
-            world.tasks.values().filter(there).count()
+            self.tasks.values().filter(there).count()
         };
-        let best = self
-            .machines
+        self.machines
             .iter()
             .filter(|(_, m)| m.condition == InstanceView::Active)
-            .filter(|(id, m)| match &start.place {
+            .filter(|(id, m)| match place {
                 Place::Any => true,
                 Place::Instance(only) => *id == only,
                 Place::Zone(zone) => m.zone == *zone,
             })
-            .filter(|(id, m)| held(self, **id) < m.room)
-            .min_by_key(|(id, m)| (in_zone(self, &m.zone), held(self, **id), **id))
-            .map(|(id, m)| (*id, m.zone.clone()));
-        let Some((instance, zone)) = best else {
-            let first = self.machines.keys().next();
-            let reasons = first.map(|id| (*id, berth_placement::Reason::Memory));
-            return Outcome::Refused(Refusal::Rejected {
-                reasons: reasons.into_iter().collect(),
-                candidates: self.machines.len(),
-            });
+            .filter(|(id, m)| held(**id) < m.room)
+            .min_by_key(|(id, m)| (in_zone(&m.zone), held(**id), **id))
+            .map(|(id, m)| (*id, m.zone.clone()))
+    }
+
+    fn place(&mut self, start: &StartTask) -> Outcome {
+        let found = self.room_for(&start.place);
+        let first = self.machines.keys().next();
+        let reasons = first.map(|id| (*id, berth_placement::Reason::Memory));
+        let refusal = Refusal::Rejected {
+            reasons: reasons.into_iter().collect(),
+            candidates: self.machines.len(),
         };
+        let waits = self.waits && start.place == Place::Any;
+        if found.is_none() && !waits {
+            return Outcome::Refused(refusal);
+        }
         self.names.push(start.id);
         let task = TaskView {
             id: start.id,
             deployment: start.deployment,
             desired: Desired::Running,
-            last: LastStatus::Pending,
-            instance: Some(instance),
-            zone: Some(zone),
+            last: if found.is_some() {
+                LastStatus::Pending
+            } else {
+                LastStatus::Provisioning
+            },
+            instance: found.as_ref().map(|(id, _)| *id),
+            zone: found.as_ref().map(|(_, zone)| zone.clone()),
             provider: start.provider.clone(),
             created_at: self.now,
             started_at: None,
@@ -346,7 +359,25 @@ impl World {
             has_digests: false,
         };
         self.tasks.insert(start.id, task);
-        Outcome::Placed
+        match found {
+            Some(_) => Outcome::Placed,
+            None => Outcome::Waits(refusal),
+        }
+    }
+
+    /// Gives waiting tasks the room that has appeared.
+    fn place_waiting(&mut self) {
+        let waiting = |t: &&TaskView| t.instance.is_none() && t.desired == Desired::Running;
+        let ids: Vec<TaskId> = self.tasks.values().filter(waiting).map(|t| t.id).collect();
+        for id in ids {
+            let Some((instance, zone)) = self.room_for(&Place::Any) else {
+                return;
+            };
+            let task = self.tasks.get_mut(&id).expect("it was just seen");
+            task.instance = Some(instance);
+            task.zone = Some(zone);
+            task.last = LastStatus::Pending;
+        }
     }
 
     /// The task `t1`, `t2`, ….
@@ -380,6 +411,7 @@ impl World {
 
     /// Pending ones run, stopping ones stop, where the machine is there.
     pub(super) fn agents_act(&mut self) {
+        self.place_waiting();
         let now = self.now;
         for task in self.tasks.values_mut() {
             let there = task
@@ -610,6 +642,12 @@ impl World {
                 let sets = self.task_sets.as_mut().expect("task sets");
                 sets.get_mut(&id).expect("a task set").draining = true;
             }
+            ["traffic", production, test] => {
+                self.traffic = Some(Traffic {
+                    production: Weight(production.parse().expect("thousandths")),
+                    test: Weight(test.parse().expect("thousandths")),
+                });
+            }
             ["counts"] => return self.counts(),
             _ => panic!("no such line: {line}"),
         }
@@ -641,6 +679,7 @@ impl World {
                 self.maximum = 100;
             }
             "rebalances" => self.rebalances = true,
+            "waits" => self.waits = true,
             "checked" => self.has_check = true,
             "draining" => self.draining = true,
             "breaker" => {
@@ -666,11 +705,11 @@ impl World {
                 self.strategy = match value {
                     "blue-green" => Strategy::BlueGreen,
                     "linear" => Strategy::Linear {
-                        step: berth_model::scheduler::Weight(400),
+                        step: Weight(400),
                         step_bake: bake,
                     },
                     "canary" => Strategy::Canary {
-                        first: berth_model::scheduler::Weight(100),
+                        first: Weight(100),
                         first_bake: bake,
                     },
                     _ => panic!("no such strategy"),
