@@ -22,7 +22,6 @@ pub(super) enum Verdict {
 
 /// Begins the stage's hooks if that has not been done, and says how they stand.
 pub(super) fn of_stage(draft: &mut Draft<'_, '_, '_>, stage: Stage, rollback: bool) -> Verdict {
-    let now = draft.now();
     let hooks = draft.view.hooks;
     let mut waits = false;
     let mut back = None;
@@ -53,12 +52,6 @@ pub(super) fn of_stage(draft: &mut Draft<'_, '_, '_>, stage: Stage, rollback: bo
             held.status = status;
         }
     }
-    debug_assert!(
-        draft
-            .run
-            .as_ref()
-            .is_none_or(|run| run.started_at <= Some(now))
-    );
     match (back, waits) {
         (Some(reason), _) => Verdict::Back(reason),
         (None, true) => Verdict::Wait,

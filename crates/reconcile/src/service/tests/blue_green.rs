@@ -29,8 +29,8 @@ fn blue_green_goes_through_its_stages() {
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
             run: IN_PROGRESS CLEAN_UP production=1000 test=1000
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 2 running tasks: (task t2) (task t1).
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
@@ -69,7 +69,7 @@ fn linear_shifts_in_steps() {
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
             run: IN_PROGRESS CLEAN_UP production=1000 test=1000
-            stop t1 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t1).
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
@@ -107,7 +107,7 @@ fn canary_shifts_a_little_first() {
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
             run: IN_PROGRESS CLEAN_UP production=1000 test=1000
-            stop t1 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t1).
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."
@@ -169,7 +169,7 @@ fn a_pause_that_nobody_answers_goes_back() {
             > rest aloud
             run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT production=0 test=1000 "Service deployment rolled back because POST_TEST_TRAFFIC_SHIFT pause hook timed out."
             run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back because POST_TEST_TRAFFIC_SHIFT pause hook timed out."
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             event (service web) has stopped 1 running tasks: (task t2).
             deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: INACTIVE FAILED failed=0 "ECS deployment failed: Service deployment rolled back because POST_TEST_TRAFFIC_SHIFT pause hook timed out."
@@ -211,7 +211,7 @@ fn a_hook_that_fails_in_the_shift_takes_the_traffic_back() {
             > rest aloud
             run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT production=0 test=1000 "Service deployment rolled back because PRODUCTION_TRAFFIC_SHIFT lifecycle hook(s) failed. Lifecycle hook target arn:hook returned FAILED status."
             run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back because PRODUCTION_TRAFFIC_SHIFT lifecycle hook(s) failed. Lifecycle hook target arn:hook returned FAILED status."
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             event (service web) has stopped 1 running tasks: (task t2).
             deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: INACTIVE FAILED failed=0 "ECS deployment failed: Service deployment rolled back because PRODUCTION_TRAFFIC_SHIFT lifecycle hook(s) failed. Lifecycle hook target arn:hook returned FAILED status."
@@ -301,7 +301,7 @@ fn an_alarm_in_bake_time_goes_back() {
             event (service web) rolling back to deployment ecs-svc/0000000000000000001.
             run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT production=0 test=1000 "Service deployment rolled back because alarm was detected."
             run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back because alarm was detected."
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             event (service web) has stopped 1 running tasks: (task t2).
             deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: INACTIVE FAILED failed=0 "ECS deployment failed: alarm detected."
@@ -330,7 +330,7 @@ fn a_newer_deployment_reconciles_first() {
             > counts
             running {1: 1, 2: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
             > rest aloud
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             run: IN_PROGRESS RECONCILE_SERVICE
             event (service web) has stopped 1 running tasks: (task t2).
             run: IN_PROGRESS PRE_SCALE_UP
@@ -348,6 +348,89 @@ fn a_newer_deployment_reconciles_first() {
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
             > counts
             running {1: 1, 3: 1} zones {"z1": 1, "z2": 1} providers {"-": 2}
+        "#]],
+    );
+}
+
+#[test]
+fn a_call_without_an_answer_goes_on_where_that_is_configured() {
+    check(
+        "service desired=1 strategy=blue-green
+         deploy 1
+         rest
+         service call=PRE_SCALE_UP
+         deploy 2
+         look
+         wait 3599s
+         look
+         wait 1s
+         look",
+        expect![[r#"
+            > look
+            run: IN_PROGRESS PRE_SCALE_UP
+            call hook 0 in PRE_SCALE_UP
+            > look
+            nothing
+            > look
+            run: IN_PROGRESS SCALE_UP
+        "#]],
+    );
+}
+
+#[test]
+fn aborting_gives_the_traffic_back_too() {
+    check(
+        "service desired=1 strategy=canary
+         deploy 1
+         rest
+         deploy 2
+         look
+         look
+         act
+         wait 5s
+         look
+         look
+         look
+         look
+         look
+         look
+         ask abort
+         look
+         look
+         look
+         rest
+         counts",
+        expect![[r#"
+            > look
+            run: IN_PROGRESS SCALE_UP
+            > look
+            start t2 of 2 (Missing)
+            event (service web) has started 1 tasks: (task t2).
+            > look
+            run: IN_PROGRESS POST_SCALE_UP
+            digests of 2 from t2
+            > look
+            run: IN_PROGRESS TEST_TRAFFIC_SHIFT
+            > look
+            run: IN_PROGRESS POST_TEST_TRAFFIC_SHIFT production=0 test=1000
+            > look
+            run: IN_PROGRESS PRE_PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
+            > look
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=0 test=1000
+            > look
+            run: IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=100 test=1000
+            > look
+            deployment 1: PRIMARY IN_PROGRESS failed=0 "ECS deployment rollback: rolling back to deploymentId ecs-svc/0000000000000000001."
+            deployment 2: ACTIVE FAILED failed=0 "ECS deployment failed: stopped by user."
+            run: ROLLBACK_IN_PROGRESS PRODUCTION_TRAFFIC_SHIFT production=100 test=1000 "Service deployment rolled back by user."
+            event (service web) (deployment ecs-svc/0000000000000000002) deployment failed: stopped by user.
+            event (service web) rolling back to deployment ecs-svc/0000000000000000001.
+            > look
+            run: ROLLBACK_IN_PROGRESS TEST_TRAFFIC_SHIFT production=0 test=1000 "Service deployment rolled back by user."
+            > look
+            run: ROLLBACK_IN_PROGRESS CLEAN_UP "Service deployment rolled back by user."
+            > counts
+            running {1: 1} zones {"z1": 1} providers {"-": 1}
         "#]],
     );
 }
@@ -379,7 +462,7 @@ fn a_stage_waits_until_the_traffic_is_what_was_wished_for() {
             run: IN_PROGRESS POST_PRODUCTION_TRAFFIC_SHIFT production=1000 test=1000
             run: IN_PROGRESS BAKE_TIME production=1000 test=1000
             run: IN_PROGRESS CLEAN_UP production=1000 test=1000
-            stop t1 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t1).
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             deployment 2: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000002 completed."

@@ -57,8 +57,8 @@ fn a_daemon_deployment_stops_then_starts() {
          rest aloud",
         expect![[r#"
             > look
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             run: IN_PROGRESS
             event (service web) has stopped 2 running tasks: (task t2) (task t1).
             > look
@@ -94,8 +94,8 @@ fn a_daemon_deployment_keeps_the_minimum() {
          look",
         expect![[r#"
             > look
-            stop t2 (Scaling)
-            stop t4 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t4 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             run: IN_PROGRESS
             event (service web) has stopped 2 running tasks: (task t2) (task t4).
             > look
@@ -103,8 +103,8 @@ fn a_daemon_deployment_keeps_the_minimum() {
             start t6 of 2 at d (Missing)
             event (service web) has started 2 tasks: (task t5) (task t6).
             > look
-            stop t3 (Scaling)
-            stop t1 (Scaling)
+            stop t3 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             digests of 2 from t5
             event (service web) has stopped 2 running tasks: (task t3) (task t1).
         "#]],
@@ -125,7 +125,7 @@ fn a_daemon_task_stops_last_on_a_draining_instance() {
             > look
             nothing
             > look
-            stop t1 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t1).
         "#]],
     );
@@ -185,7 +185,7 @@ fn a_failing_daemon_task_is_stopped_and_then_replaced() {
          look",
         expect![[r#"
             > look
-            stop t1 (Unhealthy)
+            stop t1 (Unhealthy: Task failed container health checks)
             event (service web) (task t1) failed container health checks.
             event (service web) has stopped 1 running tasks: (task t1).
             > look

@@ -1,6 +1,7 @@
 //! Scenarios in a few words, and properties of any service.
 
 mod blue_green;
+mod bounds;
 mod daemons;
 mod properties;
 mod rolling;

@@ -28,8 +28,8 @@ fn a_deployment_adds_then_takes_away_at_100_200() {
             > look
             digests of 2 from t4
             > look
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 2 running tasks: (task t2) (task t1).
             > look
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
@@ -56,8 +56,8 @@ fn at_0_100_old_tasks_stop_first_and_new_ones_take_their_room() {
          look",
         expect![[r#"
             > look
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             run: IN_PROGRESS
             event (service web) has stopped 2 running tasks: (task t2) (task t1).
             > look
@@ -88,8 +88,8 @@ fn at_50_100_half_is_stopped_first() {
          look",
         expect![[r#"
             > look
-            stop t2 (Scaling)
-            stop t3 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t3 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             run: IN_PROGRESS
             event (service web) has stopped 2 running tasks: (task t2) (task t3).
             > look
@@ -99,8 +99,8 @@ fn at_50_100_half_is_stopped_first() {
             start t6 of 2 (Missing)
             event (service web) has started 2 tasks: (task t5) (task t6).
             > look
-            stop t4 (Scaling)
-            stop t1 (Scaling)
+            stop t4 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             digests of 2 from t5
             event (service web) has stopped 2 running tasks: (task t4) (task t1).
         "#]],
@@ -126,8 +126,8 @@ fn at_50_200_old_ones_go_down_to_the_minimum_once_new_ones_are_there() {
             run: IN_PROGRESS
             event (service web) has started 4 tasks: (task t5) (task t6) (task t7) (task t8).
             > look
-            stop t2 (Scaling)
-            stop t3 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t3 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 2 running tasks: (task t2) (task t3).
             > look
             nothing
@@ -174,9 +174,9 @@ fn scaling_in_stops_those_that_do_not_run_then_the_fullest_zone() {
             start t5 of 1 (Missing)
             event (service web) has started 1 tasks: (task t5).
             > look
-            stop t5 (Scaling)
-            stop t2 (Scaling)
-            stop t3 (Scaling)
+            stop t5 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t3 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 2 running tasks: (task t2) (task t3).
             event (service web) stopped 1 pending tasks.
             > look
@@ -252,7 +252,7 @@ fn a_protected_task_is_not_scaled_in_but_another_is() {
             > look
             nothing
             > look
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t2).
         "#]],
     );
@@ -287,7 +287,7 @@ fn a_deployment_waits_for_a_protected_task() {
             > look
             nothing
             > look
-            stop t1 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t1).
             > look
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
@@ -320,7 +320,7 @@ fn an_unhealthy_task_is_replaced_before_it_is_stopped() {
             > look
             nothing
             > look
-            stop t1 (Unhealthy)
+            stop t1 (Unhealthy: Task failed container health checks)
             event (service web) (task t1) failed container health checks.
             event (service web) has stopped 1 running tasks: (task t1).
             > look
@@ -344,17 +344,57 @@ fn at_the_maximum_an_unhealthy_task_is_stopped_first() {
          look",
         expect![[r#"
             > look
-            stop t2 (Unhealthy)
+            stop t2 (Unhealthy: Task failed container health checks)
             event (service web) (task t2) failed container health checks.
             event (service web) has stopped 1 running tasks: (task t2).
             > look
             nothing
             > look
-            stop t1 (Unhealthy)
+            stop t1 (Unhealthy: Task failed container health checks)
             start t3 of 1 (ReplacesUnhealthy)
             event (service web) (task t1) failed container health checks.
             event (service web) has stopped 1 running tasks: (task t1).
             event (service web) has started 1 tasks: (task t3). Amazon ECS replaced 1 tasks due to an unhealthy status.
+        "#]],
+    );
+}
+
+#[test]
+fn a_task_serves_once_its_targets_are_healthy() {
+    check(
+        "service desired=1
+         deploy 1
+         look
+         target t1 waits
+         act
+         wait 60s
+         look
+         target t1 good
+         look
+         target t1 bad
+         look
+         act
+         wait 5s
+         look",
+        expect![[r#"
+            > look
+            start t1 of 1 (Missing)
+            run: IN_PROGRESS
+            event (service web) has started 1 tasks: (task t1).
+            > look
+            digests of 1 from t1
+            > look
+            deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
+            run: SUCCESSFUL
+            event (service web) (deployment ecs-svc/0000000000000000001) deployment completed.
+            event (service web) has reached a steady state.
+            > look
+            start t2 of 1 (ReplacesUnhealthy)
+            event (service web) has started 1 tasks: (task t2). Amazon ECS replaced 1 tasks due to an unhealthy status.
+            > look
+            stop t1 (Unhealthy: Task failed ELB health checks in (target-group arn:tg))
+            event (service web) (task t1) (port 80) is unhealthy in (target-group arn:tg) due to (reason Request timed out).
+            event (service web) has stopped 1 running tasks: (task t1).
         "#]],
     );
 }
@@ -414,7 +454,7 @@ fn a_draining_instance_is_emptied_after_replacements_serve() {
             > look
             nothing
             > look
-            stop t1 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t1).
             > look
             event (service web) has reached a steady state.
@@ -438,7 +478,7 @@ fn a_draining_instance_is_emptied_at_once_as_far_as_the_minimum_allows() {
          look",
         expect![[r#"
             > look
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t2).
             > look
             start t3 of 1 (Missing)
@@ -460,7 +500,7 @@ fn tasks_of_a_lost_instance_are_replaced_and_count_for_nothing() {
          counts",
         expect![[r#"
             > look
-            stop t1 (InstanceLost)
+            stop t1 (InstanceLost: Host (container-instance 61616161616161616161616161616161) stopped/terminated.)
             start t3 of 1 (Missing)
             event (service web) has started 1 tasks: (task t3).
             > look
@@ -649,7 +689,7 @@ fn without_room_at_50_200_old_tasks_make_room() {
             start nothing of 2 (Missing)
             start nothing of 2 (Missing)
             > look
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks: (task t2).
             > counts
             running {2: 2} zones {"z1": 1, "z2": 1} providers {"-": 2}
@@ -843,7 +883,7 @@ fn tasks_that_fail_their_checks_trip_the_breaker() {
             run: IN_PROGRESS
             event (service web) has started 1 tasks: (task t2).
             > look
-            stop t2 (Unhealthy)
+            stop t2 (Unhealthy: Task failed container health checks)
             deployment 2: PRIMARY IN_PROGRESS failed=1 "ECS deployment ecs-svc/0000000000000000002 in progress."
             digests of 2 from t2
             event (service web) (task t2) failed container health checks.
@@ -852,7 +892,7 @@ fn tasks_that_fail_their_checks_trip_the_breaker() {
             start t3 of 2 (Missing)
             event (service web) has started 1 tasks: (task t3).
             > look
-            stop t3 (Unhealthy)
+            stop t3 (Unhealthy: Task failed container health checks)
             deployment 2: PRIMARY IN_PROGRESS failed=2 "ECS deployment ecs-svc/0000000000000000002 in progress."
             event (service web) (task t3) failed container health checks.
             event (service web) has stopped 1 running tasks: (task t3).
@@ -860,7 +900,7 @@ fn tasks_that_fail_their_checks_trip_the_breaker() {
             start t4 of 2 (Missing)
             event (service web) has started 1 tasks: (task t4).
             > look
-            stop t4 (Unhealthy)
+            stop t4 (Unhealthy: Task failed container health checks)
             deployment 2: PRIMARY IN_PROGRESS failed=3 "ECS deployment ecs-svc/0000000000000000002 in progress."
             event (service web) (task t4) failed container health checks.
             event (service web) has stopped 1 running tasks: (task t4).
@@ -931,7 +971,7 @@ fn an_alarm_rolls_back_unless_it_rang_before() {
             > look
             nothing
             > look
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             deployment 1: PRIMARY IN_PROGRESS failed=0 "ECS deployment alarm: rolling back to deploymentId ecs-svc/0000000000000000001."
             deployment 2: ACTIVE FAILED failed=0 "ECS deployment failed: alarm detected."
             run: ROLLBACK_IN_PROGRESS "Service deployment rolled back because alarm was detected."
@@ -994,7 +1034,7 @@ fn a_user_asks_to_go_back() {
             run: IN_PROGRESS
             event (service web) has started 1 tasks: (task t2).
             > look
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             deployment 1: PRIMARY IN_PROGRESS failed=0 "ECS deployment rollback: rolling back to deploymentId ecs-svc/0000000000000000001."
             deployment 2: ACTIVE FAILED failed=0 "ECS deployment failed: stopped by user."
             run: ROLLBACK_IN_PROGRESS "Service deployment rolled back by user."
@@ -1030,7 +1070,7 @@ fn a_user_aborts() {
             run: IN_PROGRESS
             event (service web) has started 1 tasks: (task t2).
             > look
-            stop t2 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             deployment 2: PRIMARY FAILED failed=0 "ECS deployment failed: stopped by user."
             run: STOPPED "Service deployment stopped by user."
             event (service web) (deployment ecs-svc/0000000000000000002) deployment failed: stopped by user.
@@ -1101,8 +1141,8 @@ fn two_deployments_in_a_row_leave_one() {
             run: IN_PROGRESS
             event (service web) has started 2 tasks: (task t3) (task t4).
             > look
-            stop t4 (Scaling)
-            stop t3 (Scaling)
+            stop t4 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
+            stop t3 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000002))
             run: IN_PROGRESS
             event (service web) stopped 2 pending tasks.
             > rest aloud
@@ -1110,8 +1150,8 @@ fn two_deployments_in_a_row_leave_one() {
             start t6 of 3 (Missing)
             deployment 2: INACTIVE IN_PROGRESS failed=0 "ECS deployment ecs-svc/0000000000000000002 in progress."
             event (service web) has started 2 tasks: (task t5) (task t6).
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             digests of 3 from t5
             event (service web) has stopped 2 running tasks: (task t2) (task t1).
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
@@ -1153,8 +1193,8 @@ fn deleting_stops_everything_protected_or_not() {
          look",
         expect![[r#"
             > look
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 2 running tasks: (task t2) (task t1).
             > look
             deployment 1: INACTIVE COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."

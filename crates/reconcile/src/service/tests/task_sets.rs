@@ -34,8 +34,8 @@ fn task_sets_have_their_shares() {
             start t5 of 2 (Missing)
             event (service web, taskSet ecs-svc/0000000000000000002) has started 1 tasks: (task t5).
             > look
-            stop t1 (Scaling)
-            stop t2 (Scaling)
+            stop t1 (Scaling: Scaling activity initiated by (taskset ecs-svc/0000000000000000001))
+            stop t2 (Scaling: Scaling activity initiated by (taskset ecs-svc/0000000000000000001))
             event (service web, taskSet ecs-svc/0000000000000000001) has stopped 2 running tasks: (task t1) (task t2).
             > counts
             running {1: 2, 2: 1} zones {"z1": 2, "z2": 1} providers {"-": 3}
@@ -56,8 +56,8 @@ fn a_deleted_task_set_vanishes_when_it_is_empty() {
          look",
         expect![[r#"
             > look
-            stop t2 (Scaling)
-            stop t1 (Scaling)
+            stop t2 (Scaling: Scaling activity initiated by (taskset ecs-svc/0000000000000000001))
+            stop t1 (Scaling: Scaling activity initiated by (taskset ecs-svc/0000000000000000001))
             task set 1: STABILIZING
             event (service web, taskSet ecs-svc/0000000000000000001) has stopped 2 running tasks: (task t2) (task t1).
             > look

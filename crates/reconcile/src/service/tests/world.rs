@@ -462,7 +462,7 @@ impl World {
     pub(super) fn tell(&self, plan: &ServicePlan, settled: &Settled) -> String {
         let mut out = String::new();
         for stop in &plan.stops {
-            let _ = writeln!(out, "stop {} ({:?})", stop.id, stop.why);
+            let _ = writeln!(out, "stop {} ({:?}: {})", stop.id, stop.why, stop.text);
         }
         for start in &plan.starts {
             let provider = start.provider.as_ref().map(|p| format!(" on {p}"));
@@ -593,6 +593,16 @@ impl World {
             }
             ["health", task, "bad"] => self.task(task).health = Health::Unhealthy,
             ["health", task, "good"] => self.task(task).health = Health::Healthy,
+            ["target", task, "bad"] => {
+                self.task(task).targets = TargetHealth::Unhealthy {
+                    event: "(port 80) is unhealthy in (target-group arn:tg) due to (reason \
+                            Request timed out)."
+                        .into(),
+                    stopped_reason: "Task failed ELB health checks in (target-group arn:tg)".into(),
+                };
+            }
+            ["target", task, "waits"] => self.task(task).targets = TargetHealth::Waiting,
+            ["target", task, "good"] => self.task(task).targets = TargetHealth::Healthy,
             ["protect", task] => {
                 self.task(task).protected_until = Some(now + Duration::from_secs(7200));
             }

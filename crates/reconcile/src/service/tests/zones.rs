@@ -29,11 +29,11 @@ fn tasks_move_to_the_emptier_zone_one_by_one() {
             > look
             nothing
             > rest aloud
-            stop t2 (Rebalance)
+            stop t2 (Rebalance: Availability-zone rebalancing initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks in z1 due to AZ rebalancing: (task t2).
             start t6 of 1 in z2 (Rebalance)
             event (service web) has started 1 tasks in z2 to AZ Rebalance: (task t6).
-            stop t3 (Rebalance)
+            stop t3 (Rebalance: Availability-zone rebalancing initiated by (deployment ecs-svc/0000000000000000001))
             event (service web) has stopped 1 running tasks in z1 due to AZ rebalancing: (task t3).
             event (service web) is AZ balanced with 2 tasks in z1, 2 tasks in z2.
             event (service web) has reached a steady state.
@@ -63,7 +63,7 @@ fn a_deployment_stops_rebalancing() {
             event (service web) is not AZ balanced with 4 tasks in z1, 0 tasks in z2. AZ Rebalancing in progress.
             event (service web) has started 1 tasks in z2 to AZ Rebalance: (task t5).
             > look
-            stop t5 (Scaling)
+            stop t5 (Scaling: Scaling activity initiated by (deployment ecs-svc/0000000000000000001))
             start t6 of 2 (Missing)
             start t7 of 2 (Missing)
             start t8 of 2 (Missing)
