@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use berth_model::id::TaskId;
-use berth_model::scheduler::{DeploymentStatus, RolloutState};
+use berth_model::scheduler::{DeploymentStatus, RolloutState, Stability};
 use berth_model::task::{Desired, Health, LastStatus, StopCode};
 use proptest::prelude::*;
 
-use super::super::{InstanceView, StopReason, Strategy as Shift, TaskView};
+use super::super::{InstanceView, StopReason, Strategy as Shift, TaskView, scaled};
 use super::world::{World, machine};
 
 /// Something that happens to a service.
@@ -130,7 +130,15 @@ fn happen(world: &mut World, happening: &Happening, next: &mut u64) {
         H::Desired(desired) => world.desired = *desired,
         H::Deploy => {
             *next += 1;
-            world.deploy(*next);
+            match &mut world.task_sets {
+                None => world.deploy(*next),
+                Some(sets) => {
+                    // An operation changes the scale of one of them.
+                    let nth = usize::try_from(*next % 2).expect("0 or 1");
+                    let set = sets.values_mut().nth(nth).expect("there are two");
+                    set.scale_millipercent = u32::try_from(*next * 17 % 101).expect("small") * 1000;
+                }
+            }
         }
         H::Run(at) => {
             let id = pick(world, *at, |t| {
@@ -240,7 +248,8 @@ fn present(world: &World, task: &TaskView) -> bool {
 fn checked_look(world: &mut World) {
     let before = world.clone();
     let (plan, _) = world.look();
-    let rolling = world.strategy == Shift::Rolling || before.run.is_none();
+    let external = world.task_sets.is_some();
+    let rolling = !external && (world.strategy == Shift::Rolling || before.run.is_none());
     let size = if world.daemon {
         before.eligible().len()
     } else {
@@ -257,7 +266,7 @@ fn checked_look(world: &mut World) {
         .filter(|stop| serves(&before, &before.tasks[&stop.id]))
         .count();
     assert!(
-        stopped_healthy == 0 || has >= floor.min(had),
+        stopped_healthy == 0 || has >= floor.min(had) || external,
         "healthy {had} became {has}, below {floor}, by {plan:#?}"
     );
     let there = |world: &World| world.tasks.values().filter(|t| present(world, t)).count();
@@ -291,7 +300,11 @@ fn checked_look(world: &mut World) {
         .rollouts
         .values()
         .filter(|r| r.status == DeploymentStatus::Primary);
-    assert_eq!(listed.count(), 1, "one deployment is PRIMARY");
+    assert_eq!(
+        listed.count(),
+        usize::from(!external),
+        "one deployment is PRIMARY"
+    );
     for (id, rollout) in &before.rollouts {
         if rollout.state == RolloutState::Failed {
             let after = &world.rollouts[id];
@@ -397,6 +410,35 @@ proptest! {
             prop_assert!(plan.starts.is_empty() && plan.stops.is_empty(), "{plan:#?}");
             prop_assert!(plan.events.is_empty() && plan.rollouts.is_empty(), "{plan:#?}");
             prop_assert!(plan.run.is_none() && plan.memory.is_none(), "{plan:#?}");
+        }
+    }
+
+    /// Under the EXTERNAL controller each task set comes to its share, steady.
+    #[test]
+    fn task_sets_come_to_their_shares(
+        desired in 0_u32..9,
+        scales in (0_u32..101, 0_u32..101),
+        happenings in prop::collection::vec(happening(), 1..60),
+    ) {
+        let mut world = World::new();
+        world.obey(&format!("service desired={desired}"));
+        world.obey(&format!("taskset 1 {}%", scales.0));
+        world.obey(&format!("taskset 2 {}%", scales.1));
+        let mut next = 1;
+        for one in &happenings {
+            happen(&mut world, one, &mut next);
+        }
+        calm(&mut world);
+        world.until_quiet(|_, _, _| {});
+        for set in world.task_sets.iter().flatten().map(|(_, set)| set) {
+            let running = world.tasks.values().filter(|t| {
+                t.deployment == set.id
+                    && t.desired == Desired::Running
+                    && t.last == LastStatus::Running
+            });
+            let share = scaled(world.desired, set.scale_millipercent) as usize;
+            prop_assert_eq!(running.count(), share);
+            prop_assert_eq!(set.stability, Stability::SteadyState);
         }
     }
 
