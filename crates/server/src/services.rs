@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use berth_model::id::InstanceId;
+use berth_model::instance::InstanceStatus;
 use berth_model::name::{ClusterKey, ServiceKey};
 use berth_model::service::ServiceStatus;
 use berth_model::task::LastStatus;
@@ -228,6 +229,12 @@ fn touch(state: &State, changes: &[Changed], queue: &mut Queue, now: u64) {
                 }
                 if task.last == LastStatus::Stopped {
                     roomier.insert(task.spec.cluster.clone());
+                    let instance = task.instance.and_then(|id| state.instances.get(&id));
+                    // Daemons leave a draining instance after everything else did.
+                    if instance.is_some_and(|i| i.status == InstanceStatus::Draining) {
+                        let daemons = state.services.daemons_of(&task.spec.cluster);
+                        daemons.for_each(|key| queue.add(key.clone(), now));
+                    }
                 }
             }
             Changed::Instance(id) | Changed::Connection(id) => {
