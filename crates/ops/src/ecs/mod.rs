@@ -8,6 +8,7 @@ pub(crate) mod instances;
 pub(crate) mod names;
 pub(crate) mod paging;
 pub(crate) mod settings;
+pub(crate) mod sizes;
 pub(crate) mod strategy;
 pub(crate) mod tags;
 pub(crate) mod tasks;
