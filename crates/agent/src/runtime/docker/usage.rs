@@ -42,6 +42,7 @@ impl Inner {
             },
             capabilities: capabilities(&info, &api, &self.settings),
             gpus: self.settings.gpus.clone(),
+            machine: info.id.filter(|id| !id.is_empty()),
         })
     }
 
