@@ -7,6 +7,7 @@ mod capabilities;
 mod containers;
 mod fargate;
 mod identity;
+mod machine;
 mod restarts;
 
 use std::path::PathBuf;
