@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_ops::{Context, DefinitionCache, Limits, PageTokens};
 use berth_state::{Handle, Ids, Writer};
-use berth_storage::{Epoch, LogStore, Store, run_folder};
+use berth_storage::{Epoch, Folded, LogStore, Store, run_folder};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -135,7 +135,7 @@ impl Ground {
         } = self;
         // Sessions and loops end first; the writer ends when they have handed in their last.
         let (users, writing) = (CancellationToken::new(), CancellationToken::new());
-        let inbox = WriterInbox::new();
+        let inbox = WriterInbox::new(&front.metrics);
         let newest = writer.newest();
         let cx = Arc::new(Context {
             state: Handle::new(inbox.clone(), newest.clone()),
@@ -162,7 +162,15 @@ impl Ground {
         };
         let mut written = spawn_writer(task, writing.clone());
         let loops = TaskTracker::new();
-        loops.spawn(run_folder(store.clone(), users.clone()));
+        let metrics = front.metrics.clone();
+        let folded = move |took: Duration, folded: Folded| {
+            // A look that found nothing to do is no folding.
+            if folded.rows > 0 {
+                metrics.fold_seconds.observe(took.as_secs_f64());
+                metrics.folded_rows.inc_by(folded.rows as u64);
+            }
+        };
+        loops.spawn(run_folder(store.clone(), users.clone(), folded));
         loops.spawn(loops::housekeeping(
             cx.clone(),
             gateway.clone(),
