@@ -8,5 +8,7 @@
 mod bad_input;
 mod commands;
 mod docker_tasks;
+mod doctor;
 mod python_clients;
+mod secrets;
 mod simulated_agents;
