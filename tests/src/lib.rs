@@ -16,6 +16,7 @@
 
 mod agent_socket;
 mod call;
+mod certificates;
 mod clients;
 mod deadline;
 mod docker;
@@ -29,6 +30,7 @@ mod trace;
 
 pub use agent_socket::{AgentSocket, Frame, Refusal};
 pub use call::{Caller, Key};
+pub use certificates::make_certificates;
 pub use clients::{Aws, Refused, python};
 pub use deadline::{SOON, wait_for};
 pub use docker::{Docker, IMAGE};

@@ -7,8 +7,10 @@ mod capabilities;
 mod containers;
 mod fargate;
 mod identity;
+mod logs;
 mod machine;
 mod restarts;
+mod tls;
 
 use std::path::PathBuf;
 
