@@ -37,6 +37,7 @@ impl Names {
                 Ok(())
             }
             (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+                let new = self.aligned(old, new);
                 for (index, (old, new)) in old.iter().zip(new).enumerate() {
                     self.same(old, new, &format!("{at}[{index}]"))?;
                 }
@@ -45,7 +46,8 @@ impl Names {
             (Value::Number(old), Value::Number(new))
                 if old.as_u64() >= Some(FIRST_NUMBER) && new.as_u64() >= Some(FIRST_NUMBER) =>
             {
-                self.text(&old.to_string(), &new.to_string()).or_else(|()| differ())
+                self.text(&old.to_string(), &new.to_string())
+                    .or_else(|()| differ())
             }
             (Value::String(old), Value::String(new)) => {
                 // A string may itself be JSON with ids in it, and an address has a port.
@@ -54,6 +56,17 @@ impl Names {
             _ if recorded == came => Ok(()),
             _ => differ(),
         }
+    }
+
+    /// Tasks in the order of the recording, where all of them are known by name: those that were
+    /// started by one call may be sent in any order.
+    fn aligned<'a>(&self, old: &[Value], new: &'a [Value]) -> Vec<&'a Value> {
+        let find = |task: &Value| {
+            let arn = self.translate_text(task["arn"].as_str()?);
+            new.iter().find(|came| came["arn"] == *arn)
+        };
+        let found: Option<Vec<&Value>> = old.iter().map(find).collect();
+        found.unwrap_or_else(|| new.iter().collect())
     }
 
     /// The recorded value with the ids of this replay.
@@ -83,7 +96,10 @@ impl Names {
         }
         for (old, new) in old.into_iter().zip(new) {
             if is_id(old) && is_id(new) {
-                let learnt = self.0.entry(old.to_owned()).or_insert_with(|| new.to_owned());
+                let learnt = self
+                    .0
+                    .entry(old.to_owned())
+                    .or_insert_with(|| new.to_owned());
                 if learnt != new {
                     return Err(());
                 }

@@ -81,7 +81,9 @@ impl Replay<'_> {
                     Channel::Tcs => format!("{SIGNED}{text}"),
                 };
                 let taken = self.socket(*channel)?.send_text(&signed);
-                taken.then_some(()).ok_or_else(|| "the socket is gone".into())
+                taken
+                    .then_some(())
+                    .ok_or_else(|| "the socket is gone".into())
             }
             Event::Message {
                 channel,
@@ -95,8 +97,10 @@ impl Replay<'_> {
                 code,
                 reason,
             } => {
-                let socket = self.sockets.remove(channel);
-                let mut socket = socket.ok_or("no such socket is open")?;
+                // The answer to the server's close went out when that was read.
+                let Some(mut socket) = self.sockets.remove(channel) else {
+                    return Ok(());
+                };
                 if *code != LOST {
                     socket.close(*code, reason);
                 }
