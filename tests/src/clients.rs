@@ -132,20 +132,24 @@ impl Aws {
 #[must_use]
 pub fn python(aws: &Aws, script: &str) -> Value {
     let mut command = Command::new(tool("python"));
+    command.args(["-c", script]);
+    client(aws, command)
+}
+
+/// Runs a client that is pointed by its environment, like `aws`; the JSON that it prints last.
+#[must_use]
+pub fn client(aws: &Aws, mut command: Command) -> Value {
     aws.set_environment(&mut command);
     let Output {
         status,
         stdout,
         stderr,
-    } = command
-        .args(["-c", script])
-        .output()
-        .expect("Python starts");
+    } = command.output().expect("the client starts");
     let (out, err) = (
         String::from_utf8_lossy(&stdout),
         String::from_utf8_lossy(&stderr),
     );
-    assert!(status.success(), "the script failed:\n{out}\n{err}");
+    assert!(status.success(), "the client failed:\n{out}\n{err}");
     let last = out.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|_| panic!("not JSON: {last:?}"))
 }

@@ -33,7 +33,7 @@ pub mod transcript;
 pub use agent_socket::{AgentSocket, Frame, Refusal, encoded};
 pub use call::{Caller, Key};
 pub use certificates::make_certificates;
-pub use clients::{Aws, Refused, python};
+pub use clients::{Aws, Refused, client, python};
 pub use deadline::{SOON, wait_for};
 pub use docker::{Docker, IMAGE};
 pub use link::{Link, Tape, Track};
