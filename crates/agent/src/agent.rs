@@ -414,6 +414,7 @@ impl Shell {
                     }
                     self.show(&arn);
                 }
+                Effect::Show(arn) => self.show(&arn),
                 Effect::Forget(arn) => {
                     self.spec_kept.remove(&arn);
                     self.changes.extend(kept::forget(self.config.number, &arn));
