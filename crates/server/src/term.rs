@@ -14,7 +14,7 @@ use crate::app::{App, Front, Phase};
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::logs::Logs;
+use crate::logs::{Logs, finish_deletions};
 use crate::loops;
 use crate::run::RunError;
 use crate::standby::{Warm, catch_up};
@@ -133,6 +133,11 @@ impl Ground {
             front,
             stop,
         } = self;
+        let loaded = writer.newest().load_full();
+        if let Err(error) = finish_deletions(logs, &loaded).await {
+            tracing::warn!(?error, "events of deleted log groups may be left over");
+        }
+        drop(loaded);
         // Sessions and loops end first; the writer ends when they have handed in their last.
         let (users, writing) = (CancellationToken::new(), CancellationToken::new());
         let inbox = WriterInbox::new(&front.metrics);
