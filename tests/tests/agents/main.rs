@@ -5,8 +5,11 @@
 
 mod capabilities;
 mod containers;
+mod definition;
 mod fargate;
+mod gpus;
 mod identity;
+mod limits;
 mod logs;
 mod machine;
 mod restarts;
