@@ -42,6 +42,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) agents: Option<Process>,
     pub(crate) server: Server,
     pub(crate) store: Store<'a>,
+    /// How long placing the live tasks took.
+    pub(crate) placed_in: Duration,
     postgres: Option<&'a Postgres>,
 }
 
@@ -70,6 +72,7 @@ impl<'a> Stage<'a> {
             agents: None,
             server,
             store,
+            placed_in: Duration::ZERO,
             postgres,
         };
         let mut api = stage.server.api()?;
@@ -78,7 +81,9 @@ impl<'a> Stage<'a> {
         if setting.agents > 0 {
             stage.agents = Some(stage.start_agents(bench, setting.agents)?);
         }
+        let begun = clock::now();
         stage.run_tasks(setting.tasks)?;
+        stage.placed_in = begun.elapsed();
         Ok(stage)
     }
 
