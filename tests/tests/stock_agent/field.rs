@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,30 +84,9 @@ impl Field {
 
     /// Starts the agent, again after [`Field::kill_agent`].
     pub(crate) fn start_agent(&mut self) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"));
-        let log = log.expect("the log can be written");
-        let mut command = Command::new(&self.binary);
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy();
-            // What would send the agent elsewhere; one with a custom bundle does not even start.
-            let aims = ["AWS_", "ECS_", "BERTH_"]
-                .iter()
-                .any(|p| name.starts_with(p));
-            if aims || name.to_ascii_lowercase().ends_with("_proxy") {
-                command.env_remove(&*name);
-            }
-        }
-        let child = command
-            .envs(self.environment.iter().map(|(n, v)| (n, v)))
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("the log can be shared"))
-            .stderr(log)
-            .spawn();
-        self.agent = Some(child.expect("the agent starts"));
+        let environment = self.environment.iter();
+        let environment = environment.map(|(name, value)| (name.as_str(), value.as_str()));
+        self.agent = Some(spawn(&self.binary, environment, self.folder.path()));
     }
 
     /// Ends the agent as a crash would.
@@ -283,6 +263,38 @@ impl Drop for Field {
             }
         }
     }
+}
+
+/// Starts an agent that logs to `log` in `folder`.
+pub(crate) fn spawn<'a>(
+    binary: &Path,
+    environment: impl Iterator<Item = (&'a str, &'a str)>,
+    folder: &Path,
+) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"));
+    let log = log.expect("the log can be written");
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        // What would send the agent elsewhere; one with a custom bundle does not even start.
+        let aims = ["AWS_", "ECS_", "BERTH_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        if aims || name.to_ascii_lowercase().ends_with("_proxy") {
+            command.env_remove(&*name);
+        }
+    }
+    let child = command
+        .envs(environment)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the log can be shared"))
+        .stderr(log)
+        .spawn();
+    child.expect("the agent starts")
 }
 
 /// A container that runs a line of shell.

@@ -3,6 +3,7 @@
 mod outages;
 mod restarts;
 mod tasks;
+mod tls;
 
 use crate::Scenario;
 
@@ -19,6 +20,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("server-killed", restarts::server_killed),
     scenario("drain", restarts::drain),
     scenario("emptied-server", restarts::emptied),
+    scenario("over-tls", tls::over_tls),
     scenario("restored-backup", restarts::restored),
     long("thousand-tasks", tasks::thousand),
     long("cut", outages::cut),
