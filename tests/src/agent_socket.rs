@@ -8,6 +8,7 @@ use http::{HeaderMap, Method};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::HandshakeError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use crate::call::Key;
@@ -67,11 +68,15 @@ impl AgentSocket {
         Self::open(address, key, &path)
     }
 
+    /// Opens the socket at this path with its query, as it stands.
+    ///
+    /// # Errors
+    /// What the server answered in place of an upgrade.
     #[expect(
         clippy::disallowed_methods,
         reason = "a signature is of the time at which it is made"
     )]
-    fn open(address: &str, key: Key, path: &str) -> Result<Self, Refusal> {
+    pub fn open(address: &str, key: Key, path: &str) -> Result<Self, Refusal> {
         let mut signed = HeaderMap::new();
         signed.insert("host", address.parse().expect("an address is a header"));
         let signer = Signer {
@@ -123,6 +128,16 @@ impl AgentSocket {
     /// Sends any bytes as a frame; answers whether the connection still took it.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> bool {
         self.0.send(Message::Binary(bytes.to_vec().into())).is_ok()
+    }
+
+    /// Closes with a code and a reason, and waits for the answer.
+    pub fn close(&mut self, code: u16, reason: &str) {
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        };
+        let _ = self.0.close(Some(frame));
+        self.end();
     }
 
     /// The next message, or the end. Pings are answered on the way.
@@ -179,7 +194,8 @@ impl AgentSocket {
 }
 
 /// The value in a query.
-fn encoded(text: &str) -> String {
+#[must_use]
+pub fn encoded(text: &str) -> String {
     let byte = |b: u8| match b {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
             char::from(b).to_string()

@@ -17,6 +17,8 @@ pub struct Aws {
     account: String,
     secret: String,
     region: String,
+    /// The authority that it trusts in place of the usual ones.
+    authority: Option<PathBuf>,
 }
 
 /// What the aws CLI said when it did not succeed.
@@ -29,13 +31,23 @@ pub struct Refused {
 }
 
 impl Aws {
-    pub(crate) fn new(url: &str) -> Aws {
+    /// Pointed at this URL.
+    #[must_use]
+    pub fn new(url: &str) -> Aws {
         Aws {
             url: url.to_owned(),
             account: ACCOUNT.to_owned(),
             secret: "any".to_owned(),
             region: "us-east-1".to_owned(),
+            authority: None,
         }
+    }
+
+    /// Trusting the certificates of this file.
+    #[must_use]
+    pub fn trusting(mut self, file: &std::path::Path) -> Aws {
+        self.authority = Some(file.to_owned());
+        self
     }
 
     /// With another access key; in `berth dev`, twelve digits choose the account.
@@ -110,6 +122,9 @@ impl Aws {
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_PAGER", "");
+        if let Some(file) = &self.authority {
+            command.env("AWS_CA_BUNDLE", file);
+        }
     }
 }
 
@@ -117,20 +132,24 @@ impl Aws {
 #[must_use]
 pub fn python(aws: &Aws, script: &str) -> Value {
     let mut command = Command::new(tool("python"));
+    command.args(["-c", script]);
+    client(aws, command)
+}
+
+/// Runs a client that is pointed by its environment, like `aws`; the JSON that it prints last.
+#[must_use]
+pub fn client(aws: &Aws, mut command: Command) -> Value {
     aws.set_environment(&mut command);
     let Output {
         status,
         stdout,
         stderr,
-    } = command
-        .args(["-c", script])
-        .output()
-        .expect("Python starts");
+    } = command.output().expect("the client starts");
     let (out, err) = (
         String::from_utf8_lossy(&stdout),
         String::from_utf8_lossy(&stderr),
     );
-    assert!(status.success(), "the script failed:\n{out}\n{err}");
+    assert!(status.success(), "the client failed:\n{out}\n{err}");
     let last = out.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|_| panic!("not JSON: {last:?}"))
 }

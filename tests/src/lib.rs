@@ -16,9 +16,11 @@
 
 mod agent_socket;
 mod call;
+mod certificates;
 mod clients;
 mod deadline;
 mod docker;
+mod link;
 mod load;
 mod postgres;
 mod process;
@@ -26,12 +28,15 @@ mod program;
 mod raw;
 mod server;
 mod trace;
+pub mod transcript;
 
-pub use agent_socket::{AgentSocket, Frame, Refusal};
+pub use agent_socket::{AgentSocket, Frame, Refusal, encoded};
 pub use call::{Caller, Key};
-pub use clients::{Aws, Refused, python};
+pub use certificates::make_certificates;
+pub use clients::{Aws, Refused, client, python};
 pub use deadline::{SOON, wait_for};
 pub use docker::{Docker, IMAGE};
+pub use link::{Link, Tape, Track};
 pub use load::{Load, Tally};
 pub use postgres::Postgres;
 pub use process::{Process, chance, ended};

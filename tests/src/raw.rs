@@ -113,7 +113,8 @@ pub fn api_request(operation: &str, headers: &[(&str, &str)], body: &[u8]) -> Ve
     [request.as_bytes(), body].concat()
 }
 
-/// The headers that sign a call of an ECS operation, as of `at`.
+/// The headers that sign a call of an ECS operation, or of another service's by its whole
+/// target, as of `at`.
 #[must_use]
 pub fn signed(
     address: &str,
@@ -123,7 +124,13 @@ pub fn signed(
     at: std::time::SystemTime,
 ) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+    let (target, service) = match operation.starts_with("Logs_") {
+        true => (operation.to_owned(), "logs"),
+        false => (
+            format!("AmazonEC2ContainerServiceV20141113.{operation}"),
+            "ecs",
+        ),
+    };
     headers.insert("host", address.parse().expect("an address is a header"));
     headers.insert("x-amz-target", target.parse().expect("a name is a header"));
     let signer = berth_wire::sigv4::Signer {
@@ -131,7 +138,7 @@ pub fn signed(
         secret_access_key: secret.to_owned(),
         session_token: None,
         region: "us-east-1".to_owned(),
-        service: "ecs".to_owned(),
+        service: service.to_owned(),
     };
     let unsigned = berth_wire::sigv4::Unsigned {
         method: &Method::POST,

@@ -64,15 +64,28 @@ impl Spec {
     /// Starts it on a port of its own with a fresh data directory, and waits until it serves.
     #[must_use]
     pub fn start(self) -> Server {
+        let mut server = self.not_started();
+        server.restart();
+        server
+    }
+
+    /// Starts it beside another that leads: waits until it listens, and no longer.
+    #[must_use]
+    pub fn stand_by(self) -> Server {
+        let mut server = self.not_started();
+        server.begin();
+        server.find_address();
+        server
+    }
+
+    fn not_started(self) -> Server {
         let folder = Arc::new(tempfile::tempdir().expect("a folder can be made"));
-        let mut server = Server {
+        Server {
             spec: self,
             folder,
             address: "127.0.0.1:0".to_owned(),
             child: None,
-        };
-        server.restart();
-        server
+        }
     }
 }
 
@@ -124,6 +137,14 @@ impl Server {
     /// Starts it again after [`Server::kill`], on the same data and port.
     pub fn restart(&mut self) {
         self.begin();
+        self.find_address();
+        wait_for("the server to be healthy", SOON, || {
+            self.assert_running();
+            self.is_healthy().then_some(())
+        });
+    }
+
+    fn find_address(&mut self) {
         let recorded = self.recorded();
         let url = wait_for("the endpoint to be recorded", SOON, || {
             self.assert_running();
@@ -132,10 +153,6 @@ impl Server {
                 .filter(|url| url.ends_with('\n'))
         });
         self.address = url.trim().trim_start_matches("http://").to_owned();
-        wait_for("the server to be healthy", SOON, || {
-            self.assert_running();
-            self.is_healthy().then_some(())
-        });
     }
 
     /// Starts its process again after [`Server::kill`], and waits for nothing.

@@ -26,6 +26,7 @@ use crate::engine::{Effect, Engine, EngineConfig, Now};
 use crate::http::{ApiClient, CallError};
 use crate::journal::{Change, Journal, JournalError};
 use crate::kept::{self, Identity, Kept};
+use crate::reach::Reach;
 use crate::register;
 use crate::runtime::{ErrorKind, Runtime, RuntimeError, RuntimeEvent, RuntimeFacts};
 use crate::socket::{Incoming, Socket};
@@ -56,6 +57,7 @@ pub struct Shared {
     pub clock: Clock,
     reports: Arc<Semaphore>,
     registrations: Arc<Semaphore>,
+    reach: Arc<Reach>,
 }
 
 impl Shared {
@@ -69,6 +71,7 @@ impl Shared {
             clock,
             reports: Arc::new(Semaphore::new(REPORTS_AT_ONCE)),
             registrations: Arc::new(Semaphore::new(REGISTRATIONS_AT_ONCE)),
+            reach: Arc::new(Reach::new()),
         }
     }
 }
@@ -411,6 +414,7 @@ impl Shell {
                     }
                     self.show(&arn);
                 }
+                Effect::Show(arn) => self.show(&arn),
                 Effect::Forget(arn) => {
                     self.spec_kept.remove(&arn);
                     self.changes.extend(kept::forget(self.config.number, &arn));

@@ -47,7 +47,8 @@ pub struct AgentConfig {
     pub keys: Arc<dyn KeySource>,
     /// What the machine is offered as.
     pub capacity: Capacity,
-    /// The machine's id: agents of the same one share its CPU, memory and ports.
+    /// The machine's id in place of the runtime's: agents of the same one share its CPU, memory
+    /// and ports.
     pub machine: Option<String>,
     /// The availability zone.
     pub zone: Option<String>,

@@ -96,6 +96,8 @@ pub enum Effect {
     Report(Box<Report>),
     /// The task's saved form changed.
     Save(Arc<str>),
+    /// The task looks different to the process, though there is nothing to save.
+    Show(Arc<str>),
     /// The task is forgotten.
     Forget(Arc<str>),
     /// The task's credentials are no longer needed.

@@ -129,9 +129,14 @@ impl Dialer {
             Some(path) => {
                 let failed = |e| HttpError::Certificates(path.display().to_string(), e);
                 let bytes = std::fs::read(path).map_err(failed)?;
+                let mut named = 0;
                 for certificate in rustls_pemfile::certs(&mut bytes.as_slice()) {
+                    named += 1;
                     let added = roots.add(certificate.map_err(failed)?);
                     added.map_err(HttpError::Tls)?;
+                }
+                if named == 0 {
+                    return Err(failed(io::Error::other("there is none in it")));
                 }
             }
             // A machine without certificates can still speak plain HTTP.
@@ -263,6 +268,15 @@ impl CallError {
     #[must_use]
     pub fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// Whether nobody answered, or somebody who does not serve yet.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(_) => true,
+        }
     }
 }
 

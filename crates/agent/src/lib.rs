@@ -19,6 +19,7 @@ pub mod http;
 pub mod journal;
 pub mod kept;
 pub mod metadata;
+mod reach;
 mod register;
 pub mod runtime;
 mod socket;

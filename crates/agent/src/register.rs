@@ -109,7 +109,7 @@ fn attributes(config: &AgentConfig, facts: &RuntimeFacts, first: bool) -> Vec<ec
     valued("ecs.os-type-detailed", "LINUX");
     valued("ecs.cpu-architecture", &facts.architecture);
     valued(CAPACITY_ATTRIBUTE, config.capacity.attribute());
-    if let Some(machine) = &config.machine {
+    if let Some(machine) = config.machine.as_ref().or(facts.machine.as_ref()) {
         valued(MACHINE_ATTRIBUTE, machine);
     }
     if let Some(zone) = &config.zone {

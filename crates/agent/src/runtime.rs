@@ -127,6 +127,8 @@ pub struct RuntimeFacts {
     pub capabilities: Vec<String>,
     /// Ids of GPUs.
     pub gpus: Vec<String>,
+    /// What tells this machine's runtime from all others, if it knows.
+    pub machine: Option<String>,
 }
 
 /// The labels of everything that a runtime makes. The first five are the stock agent's.

@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Method, Request, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use std::time::{Duration, SystemTime};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -51,38 +51,13 @@ impl Socket {
         endpoint: &str,
         query: &str,
         now: SystemTime,
-    ) -> Result<Self, String> {
-        let slash = if endpoint.ends_with('/') { "" } else { "/" };
-        let uri: Uri = format!("{endpoint}{slash}ws?{query}")
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| chain(&error))?;
-        let authority = uri.authority().ok_or("the endpoint names no host")?;
-        let host = authority.as_str().to_owned();
-        let path_and_query = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
-        let mut headers = HeaderMap::new();
-        let value = HeaderValue::from_str(&host).map_err(|error| chain(&error))?;
-        headers.insert(HOST, value);
-        let unsigned = Unsigned {
-            method: &Method::GET,
-            path_and_query: &path_and_query,
-            headers: &headers,
-            body: b"",
-        };
-        let signed = signer.sign(&unsigned, now);
-        headers.extend(signed.map_err(|error| chain(&error))?);
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        let key = handshake::client::generate_key();
-        let key = HeaderValue::from_str(&key).map_err(|error| chain(&error))?;
-        headers.insert(SEC_WEBSOCKET_KEY, key);
-
-        let stream = dialer.dial(&uri).await.map_err(|error| chain(&error))?;
-        let mut request = Request::new(());
-        // Tungstenite wants the scheme of a websocket; only path and host are sent.
-        let ws = format!("ws://{host}{path_and_query}");
-        *request.uri_mut() = ws.parse().map_err(|e: http::uri::InvalidUri| chain(&e))?;
-        *request.headers_mut() = headers;
+    ) -> Result<Self, Ended> {
+        let (request, uri, host) =
+            upgrade_request(signer, endpoint, query, now).map_err(Ended::Failed)?;
+        let path_and_query = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let path_and_query = path_and_query.to_owned();
+        let dialed = dialer.dial(&uri).await;
+        let stream = dialed.map_err(|error| Ended::Away(chain(&error)))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
@@ -96,7 +71,7 @@ impl Socket {
                 path_and_query,
             }),
             Ok(Err(error)) => Err(refusal(&error)),
-            Err(_) => Err("the upgrade timed out".to_owned()),
+            Err(_) => Err(Ended::Away("the upgrade timed out".to_owned())),
         }
     }
 
@@ -170,13 +145,57 @@ impl Socket {
     }
 }
 
-/// The text of a failed upgrade, with the body of the answer: it may name an exception.
-fn refusal(error: &tungstenite::Error) -> String {
-    if let tungstenite::Error::Http(answer) = error {
-        let body = answer.body().as_deref().unwrap_or_default();
-        return format!("{}: {}", answer.status(), String::from_utf8_lossy(body));
+/// The signed request, where it goes, and the host that it names.
+fn upgrade_request(
+    signer: &Signer,
+    endpoint: &str,
+    query: &str,
+    now: SystemTime,
+) -> Result<(Request<()>, Uri, String), String> {
+    let slash = if endpoint.ends_with('/') { "" } else { "/" };
+    let uri: Uri = format!("{endpoint}{slash}ws?{query}")
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| chain(&error))?;
+    let authority = uri.authority().ok_or("the endpoint names no host")?;
+    let host = authority.as_str().to_owned();
+    let path_and_query = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+    let mut headers = HeaderMap::new();
+    let value = HeaderValue::from_str(&host).map_err(|error| chain(&error))?;
+    headers.insert(HOST, value);
+    let unsigned = Unsigned {
+        method: &Method::GET,
+        path_and_query: &path_and_query,
+        headers: &headers,
+        body: b"",
+    };
+    let signed = signer.sign(&unsigned, now);
+    headers.extend(signed.map_err(|error| chain(&error))?);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let key = handshake::client::generate_key();
+    let key = HeaderValue::from_str(&key).map_err(|error| chain(&error))?;
+    headers.insert(SEC_WEBSOCKET_KEY, key);
+
+    let mut request = Request::new(());
+    // Tungstenite wants the scheme of a websocket; only path and host are sent.
+    let ws = format!("ws://{host}{path_and_query}");
+    *request.uri_mut() = ws.parse().map_err(|e: http::uri::InvalidUri| chain(&e))?;
+    *request.headers_mut() = headers;
+    Ok((request, uri, host))
+}
+
+/// What a failed upgrade means, with the body of the answer: it may name an exception.
+fn refusal(error: &tungstenite::Error) -> Ended {
+    let tungstenite::Error::Http(answer) = error else {
+        return Ended::Away(chain(error));
+    };
+    let body = answer.body().as_deref().unwrap_or_default();
+    let text = format!("{}: {}", answer.status(), String::from_utf8_lossy(body));
+    match answer.status() {
+        StatusCode::SERVICE_UNAVAILABLE => Ended::Away(text),
+        _ => Ended::Failed(text),
     }
-    chain(error)
 }
 
 /// Pairs as a query string, each percent-encoded.

@@ -117,11 +117,19 @@ impl Telemetry {
             one_sample(used / seconds / cores * 100.0)
         });
         let restarts = before.as_ref().map_or(0, |(_, _, old)| *old);
+        // Containers of an awsvpc task share one network: each has its part of what that carried,
+        // as the stock agent tells it, so that the sum is right.
+        let parts = match one.task.berth_awsvpc {
+            Some(_) => one.task.containers.len().max(1) as u64,
+            None => 1,
+        };
         let network = usage.network.map(|n| {
             let old = before.as_ref().and_then(|(_, old, _)| old.network);
+            let counter = |value: u64| counter(value / parts);
             let rate = |new: u64, old: Option<u64>| {
                 let (old, seconds) = (old?, seconds?);
-                Some(one_sample(float(new.saturating_sub(old)) / seconds))
+                let part = float(new.saturating_sub(old)) / float(parts);
+                Some(one_sample(part / seconds))
             };
             NetworkStatsSet {
                 rx_bytes: Some(counter(n.rx_bytes)),

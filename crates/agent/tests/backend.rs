@@ -334,6 +334,7 @@ async fn run(backend: &Backend, folder: &Path, agents: Vec<AgentConfig>) -> Runn
         memory_mib: 8_192,
         run: RunTime::Forever,
         failure_percent: 0,
+        gpus: Vec::new(),
     };
     let runtime = Simulated::start(simulated, clock, journal.clone(), &loaded);
     let dialer = Dialer::new(None).unwrap();

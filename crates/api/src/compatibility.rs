@@ -1,42 +1,80 @@
-//! The page that says, operation by operation, what is served.
+//! The page that says what is served: operation by operation, and member by member of requests.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-/// Renders `docs/compatibility.md`: for each service its name, every operation of its model, and
-/// the operations served.
-///
-/// A served name that the model does not have is listed under the table, so that a slip shows.
+/// How a member of an operation's request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// It does what it does in AWS: a case sends it and sees it.
+    Served,
+    /// A case sends it and reads it back; it changes nothing else.
+    Recorded,
+    /// A case sends it and is refused.
+    Refused,
+    /// It is taken; no case sends it and looks what became of it.
+    Untested,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Served => "served",
+            Self::Recorded => "accepted and recorded only",
+            Self::Refused => "refused",
+            Self::Untested => "accepted, untested",
+        })
+    }
+}
+
+/// An operation of a model.
+#[derive(Clone, Debug)]
+pub struct OperationRow {
+    /// Its name.
+    pub name: String,
+    /// Whether there is a handler for it.
+    pub served: bool,
+    /// The members of its request, nested ones as `tags[].key`, and how each stands.
+    pub fields: Vec<(String, Standing)>,
+}
+
+/// A service and every operation of its model, in order.
+#[derive(Clone, Debug)]
+pub struct ServiceRows {
+    /// The service's full name.
+    pub name: String,
+    /// Its operations.
+    pub operations: Vec<OperationRow>,
+}
+
+/// Renders `docs/compatibility.md`.
 #[must_use]
-pub fn render(services: &[(&str, &[&str], &[&str])]) -> String {
+pub fn render(services: &[ServiceRows]) -> String {
     let mut page = String::from(
         "# Compatibility\n\n\
-         Generated from the service models and the table of handlers; a test keeps it current.\n\
+         Generated from the service models, the table of handlers and the cases in \
+         `crates/ops/tests/golden`; a test keeps it current.\n\
          An operation that is not served answers `UnsupportedOperationException`, status 400.\n",
     );
-    for (service, all, served) in services {
-        let all: BTreeSet<&str> = all.iter().copied().collect();
-        let served: BTreeSet<&str> = served.iter().copied().collect();
-        let count = all.intersection(&served).count();
+    for service in services {
+        let served = || service.operations.iter().filter(|row| row.served);
         let _ = write!(
             page,
-            "\n## {service}\n\n{count} of {} operations are served.\n\n",
-            all.len()
+            "\n## {}\n\n{} of {} operations are served.\n\n",
+            service.name,
+            served().count(),
+            service.operations.len()
         );
         page.push_str("| Operation | Served |\n| --- | --- |\n");
-        for operation in &all {
-            let mark = if served.contains(operation) {
-                "yes"
-            } else {
-                "no"
-            };
-            let _ = writeln!(page, "| {operation} | {mark} |");
+        for row in &service.operations {
+            let mark = if row.served { "yes" } else { "no" };
+            let _ = writeln!(page, "| {} | {mark} |", row.name);
         }
-        for stray in served.difference(&all) {
-            let _ = writeln!(
-                page,
-                "\n`{stray}` is served, and the model does not have it."
-            );
+        for row in served().filter(|row| !row.fields.is_empty()) {
+            let _ = write!(page, "\n### {}\n\n", row.name);
+            page.push_str("| Member of the request | |\n| --- | --- |\n");
+            for (field, standing) in &row.fields {
+                let _ = writeln!(page, "| `{field}` | {standing} |");
+            }
         }
     }
     page
@@ -46,15 +84,32 @@ pub fn render(services: &[(&str, &[&str], &[&str])]) -> String {
 mod tests {
     use expect_test::expect;
 
-    use super::render;
+    use super::{OperationRow, ServiceRows, Standing, render};
 
     #[test]
-    fn every_operation_stands_with_its_answer() {
-        let page = render(&[("ecs", &["RunTask", "CreateCluster"], &["RunTask", "Slip"])]);
+    fn every_operation_stands_with_its_answer_and_those_served_with_their_members() {
+        let page = render(&[ServiceRows {
+            name: "ecs".into(),
+            operations: vec![
+                OperationRow {
+                    name: "CreateCluster".into(),
+                    served: false,
+                    fields: vec![("clusterName".into(), Standing::Untested)],
+                },
+                OperationRow {
+                    name: "RunTask".into(),
+                    served: true,
+                    fields: vec![
+                        ("cluster".into(), Standing::Served),
+                        ("tags[].key".into(), Standing::Recorded),
+                    ],
+                },
+            ],
+        }]);
         expect![[r#"
             # Compatibility
 
-            Generated from the service models and the table of handlers; a test keeps it current.
+            Generated from the service models, the table of handlers and the cases in `crates/ops/tests/golden`; a test keeps it current.
             An operation that is not served answers `UnsupportedOperationException`, status 400.
 
             ## ecs
@@ -66,7 +121,12 @@ mod tests {
             | CreateCluster | no |
             | RunTask | yes |
 
-            `Slip` is served, and the model does not have it.
+            ### RunTask
+
+            | Member of the request | |
+            | --- | --- |
+            | `cluster` | served |
+            | `tags[].key` | accepted and recorded only |
         "#]]
         .assert_eq(&page);
     }

@@ -153,12 +153,54 @@ impl Metrics {
         self.0.get(name).copied().unwrap_or_default()
     }
 
+    /// What a histogram without its label `le` has counted since `earlier`.
+    pub(crate) fn histogram_since(&self, earlier: &Self, name: &str, labels: &str) -> Counts {
+        let prefix = match labels {
+            "" => format!("{name}_bucket{{le=\""),
+            labels => format!("{name}_bucket{{{labels},le=\""),
+        };
+        let mut upto: Vec<(f64, f64)> = self
+            .0
+            .iter()
+            .filter_map(|(key, count)| {
+                let bound = key.strip_prefix(&prefix)?.strip_suffix("\"}")?;
+                // "+Inf" is a number to Rust as well.
+                Some((bound.parse().ok()?, count - earlier.get(key)))
+            })
+            .collect();
+        upto.sort_by(|one, other| one.0.total_cmp(&other.0));
+        Counts { upto }
+    }
+
     /// A value that must be there.
     pub(crate) fn known(&self, name: &str) -> Result<f64> {
         self.0
             .get(name)
             .copied()
             .with_context(|| format!("the server has no metric {name}"))
+    }
+}
+
+/// What a histogram counted: upper bounds, and how many values do not exceed them.
+pub(crate) struct Counts {
+    upto: Vec<(f64, f64)>,
+}
+
+impl Counts {
+    /// How many values there were.
+    pub(crate) fn all(&self) -> f64 {
+        self.upto.last().map_or(0.0, |(_, count)| *count)
+    }
+
+    /// A bound that the share `q` of the values does not exceed: the end of the bucket in which
+    /// the quantile lies. 0 of none.
+    pub(crate) fn bound(&self, q: f64) -> f64 {
+        let rank = self.all() * q;
+        let reached = self.upto.iter().find(|(_, count)| *count >= rank);
+        reached.map_or(
+            0.0,
+            |(bound, _)| if self.all() > 0.0 { *bound } else { 0.0 },
+        )
     }
 }
 
@@ -173,5 +215,21 @@ mod tests {
         assert_eq!(metrics.get("berth_tasks"), 12.0);
         assert_eq!(metrics.get("busy_total{lane=\"api\"}"), 3.5);
         assert!(metrics.known("gone").is_err());
+    }
+    #[test]
+    fn a_histogram_tells_in_which_bucket_a_quantile_lies() {
+        let text = |counts: [u32; 3]| {
+            let [one, ten, all] = counts;
+            Metrics::parse(&format!(
+                "t_bucket{{lane=\"api\",le=\"1\"}} {one}\nt_bucket{{lane=\"api\",le=\"10\"}} {ten}\n\
+                 t_bucket{{lane=\"api\",le=\"+Inf\"}} {all}\nt_bucket{{lane=\"agents\",le=\"1\"}} 7\n"
+            ))
+        };
+        let counts = text([60, 110, 111]).histogram_since(&text([10, 10, 11]), "t", "lane=\"api\"");
+        assert_eq!(counts.all(), 100.0);
+        assert_eq!((counts.bound(0.5), counts.bound(0.51)), (1.0, 10.0));
+        assert_eq!(counts.bound(1.0), 10.0);
+        let none = text([0, 0, 0]).histogram_since(&text([0, 0, 0]), "t", "lane=\"api\"");
+        assert_eq!((none.all(), none.bound(0.99)), (0.0, 0.0));
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) agents: Option<Process>,
     pub(crate) server: Server,
     pub(crate) store: Store<'a>,
+    /// How long placing the live tasks took.
+    pub(crate) placed_in: Duration,
     postgres: Option<&'a Postgres>,
 }
 
@@ -70,6 +72,7 @@ impl<'a> Stage<'a> {
             agents: None,
             server,
             store,
+            placed_in: Duration::ZERO,
             postgres,
         };
         let mut api = stage.server.api()?;
@@ -78,7 +81,9 @@ impl<'a> Stage<'a> {
         if setting.agents > 0 {
             stage.agents = Some(stage.start_agents(bench, setting.agents)?);
         }
+        let begun = clock::now();
         stage.run_tasks(setting.tasks)?;
+        stage.placed_in = begun.elapsed();
         Ok(stage)
     }
 
@@ -223,6 +228,7 @@ impl<'a> Stage<'a> {
         run.tell("commits", commits / seconds, "1/s");
         let changes = now.get("berth_changes_total") - metrics.get("berth_changes_total");
         run.tell("changes in a commit", changes / commits.max(1.0), "");
+        tell_times(&metrics, &now, run);
         let disk = disk.end()?;
         run.tell("fdatasync p50", disk.p50_ms, "ms");
         run.tell("fdatasync p99", disk.p99_ms, "ms");
@@ -248,6 +254,34 @@ impl<'a> Stage<'a> {
             },
         })
     }
+}
+
+/// Where the time of a change goes: in its lane, in its commit, and beside it in the folder. The
+/// server counts in buckets, so each value is the end of one.
+fn tell_times(before: &Metrics, now: &Metrics, run: &mut Run) {
+    let mut tell = |what: &str, name: &str, labels: &str| {
+        let counts = now.histogram_since(before, name, labels);
+        if counts.all() == 0.0 {
+            return;
+        }
+        for (share, q) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+            run.tell(format!("{what}, {share} ≤"), counts.bound(q) * 1000.0, "ms");
+        }
+    };
+    for lane in LANES {
+        let label = format!("lane=\"{lane}\"");
+        tell(
+            &format!("wait in lane {lane}"),
+            "berth_writer_wait_seconds",
+            &label,
+        );
+    }
+    tell("commit", "berth_commit_seconds", "");
+    tell("folding of a batch", "berth_fold_seconds", "");
+    let batches = now.histogram_since(before, "berth_fold_seconds", "");
+    run.tell("foldings", batches.all(), "");
+    let jobs = now.histogram_since(before, "berth_commit_jobs", "");
+    run.tell("calls in a commit, p99 ≤", jobs.bound(0.99), "");
 }
 
 /// What stood when the watch began.

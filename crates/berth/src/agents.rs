@@ -10,7 +10,7 @@ use berth_agent::agent::{AgentError, Outlook, Shared};
 use berth_agent::clock::Clock;
 use berth_agent::config::{AgentConfig, Capacity};
 use berth_agent::ecs::EcsClient;
-use berth_agent::http::{ApiClient, Dialer, KeySource};
+use berth_agent::http::{ApiClient, Dialer, HttpError, KeySource};
 use berth_agent::journal::{Journal, JournalError, Loaded};
 use berth_agent::kept::{self, Kept};
 use berth_agent::runtime::docker::logs::ServerLogs;
@@ -49,6 +49,8 @@ pub(crate) struct Place<'a> {
     pub(crate) server: &'a str,
     pub(crate) region: &'a str,
     pub(crate) keys: Arc<dyn KeySource>,
+    /// Certificates to trust in place of the system's.
+    pub(crate) ca_file: Option<&'a Path>,
     /// The folder of these agents alone.
     pub(crate) data_dir: PathBuf,
     pub(crate) work: &'a Work,
@@ -76,7 +78,11 @@ impl Place<'_> {
             JournalError::InUse(_) => Failure::InUse(error.into()),
             other => Failure::Retry(other.into()),
         })?;
-        let dialer = Dialer::new(None).context("TLS cannot be set up")?;
+        let dialer = Dialer::new(self.ca_file);
+        let dialer = dialer.map_err(|error| match error {
+            HttpError::Certificates(..) => Failure::Usage(error.into()),
+            HttpError::Tls(_) => Failure::Retry(error.into()),
+        })?;
         let server = self.server.parse();
         let server = server
             .with_context(|| format!("not a URL: {:?}", self.server))
@@ -157,6 +163,7 @@ impl Place<'_> {
             memory_mib: self.memory.unwrap_or(SIMULATED_MEMORY).into(),
             run,
             failure_percent: *failure_percent,
+            gpus: self.work.gpus.clone(),
         };
         Ok(Simulated::start(config, clock, journal.clone(), loaded))
     }

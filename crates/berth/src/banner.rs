@@ -16,6 +16,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) tls: bool,
     /// Where it keeps its things.
     pub(crate) data: &'a Path,
+    /// The file under which its access key is sealed in the database.
+    pub(crate) secret_file: Option<&'a Path>,
 }
 
 impl Banner<'_> {
@@ -27,8 +29,17 @@ impl Banner<'_> {
             env!("CARGO_PKG_VERSION"),
             self.url
         );
-        let folder = format!("berth env --data-dir {data}");
-        let _ = writeln!(text, "Point AWS clients at it:\n\n  eval $({folder})\n");
+        let mut env = format!("berth env --data-dir {data}");
+        if let Some(file) = self.secret_file {
+            let _ = write!(env, " --secret-file {}", file.display());
+        }
+        let _ = writeln!(text, "Point AWS clients at it:\n\n  eval $({env})\n");
+        if self.secret_file.is_some() {
+            let _ = writeln!(
+                text,
+                "where BERTH_DATABASE_URL says which database the server's keys are in,\n"
+            );
+        }
         let _ = writeln!(
             text,
             "or name it each time:\n\n  aws ecs list-clusters --endpoint-url {}\n",
@@ -73,6 +84,7 @@ mod tests {
             listen,
             tls,
             data: Path::new("/data"),
+            secret_file: None,
         }
         .text()
         .replace(env!("CARGO_PKG_VERSION"), "VERSION")

@@ -270,7 +270,7 @@ pub(crate) struct Serve {
     /// user's data folder].
     #[arg(long, env = "BERTH_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The secret that servers on one database share.
+    /// The secret that servers on one database share: their keys are sealed under it there.
     #[arg(long, env = "BERTH_SECRET_FILE", value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
     /// Access key id that is let in [default: one is made at the first start].
@@ -334,6 +334,14 @@ pub(crate) struct Agent {
     /// AWS_SECRET_ACCESS_KEY of the environment].
     #[arg(long, env = "BERTH_CREDENTIALS_FILE", value_name = "FILE")]
     pub(crate) credentials_file: Option<PathBuf>,
+    /// The machine's id: agents that name the same one share its CPU, memory and ports, so give
+    /// machines cloned from one image their own [default: Docker's id; none when simulated].
+    #[arg(long, env = "BERTH_MACHINE", value_name = "ID",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) machine: Option<String>,
+    /// A file of certificates (PEM) to trust in place of the system's, for a server with TLS.
+    #[arg(long, env = "BERTH_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// The availability zone.
     #[arg(long, env = "BERTH_ZONE", value_name = "ZONE")]
     pub(crate) zone: Option<String>,
@@ -366,6 +374,17 @@ pub(crate) struct Env {
     /// The server's data directory [default: that of berth dev].
     #[arg(long, env = "BERTH_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The server's database, where its key is sealed under the secret file.
+    #[arg(
+        long,
+        env = "BERTH_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) database_url: Option<String>,
+    /// The secret that servers on one database share.
+    #[arg(long, env = "BERTH_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// The region to export.
     #[arg(
         long,
@@ -392,6 +411,12 @@ pub(crate) struct Status {
     /// The server, if it is not this machine's.
     #[arg(long, env = "BERTH_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+    /// Succeed as well when the server answers that it does not serve now, as a standby does:
+    /// what a supervisor wants to know before it starts a server anew.
+    #[arg(long, env = "BERTH_ALIVE")]
+    pub(crate) alive: bool,
     /// For people or for programs.
     #[arg(long, env = "BERTH_OUTPUT", default_value = "text",
           value_parser = PossibleValuesParser::new(["text", "json"]))]
@@ -414,10 +439,27 @@ pub(crate) struct StoreArgs {
     pub(crate) database_url: Option<String>,
 }
 
+/// Whose certificates are believed.
+#[derive(Debug, Args)]
+pub(crate) struct Trust {
+    /// Certificates (PEM) to believe in place of the system's, for servers at https URLs.
+    #[arg(long, env = "BERTH_CA_FILE", value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// The secret that servers on one database share, for the key that is sealed under it.
+    #[arg(long, env = "BERTH_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// The server, if it is not this machine's: then no store is looked at unless one is named.
+    /// Signed for with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.
+    #[arg(long, env = "BERTH_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Takes a record that cannot be read out of the way: TABLE/KEY as the server named it.
     #[arg(long, env = "BERTH_SET_ASIDE", value_name = "TABLE/KEY")]
     pub(crate) set_aside: Option<String>,
@@ -447,6 +489,10 @@ pub(crate) struct Move {
     /// The database to move to, as postgres://user@host/database. It must hold no Berth yet.
     #[arg(long, env = "BERTH_TO", value_name = "URL", hide_env_values = true)]
     pub(crate) to: String,
+    /// Take the server's keys along, sealed under this secret, which the servers of the database
+    /// then share.
+    #[arg(long, env = "BERTH_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -497,10 +543,12 @@ mod tests {
              --image-pull-behavior once --cleanup-wait 1m --task-cidr 10.1.0.0/24",
             "berth env --data-dir d",
             "berth status --output json",
+            "berth status --server https://b --ca-file c --alive",
             "berth doctor --set-aside tasks/k",
+            "berth doctor --server https://b --ca-file c",
             "berth backup f",
             "berth restore f --data-dir d",
-            "berth move --to postgres://x",
+            "berth move --to postgres://x --secret-file s",
             "berth completion bash",
             "berth version",
         ] {

@@ -30,15 +30,17 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
     }
     let data_dir = data_dir::resolve(dev.data_dir.as_deref(), "dev")?;
     server::make_folder(&data_dir)?;
+    let location = Location::Embedded {
+        data_dir: data_dir.clone(),
+    };
+    let secrets = keys::open(&location, &data_dir, None).await?;
     let dev = Arc::new(dev);
     let started = server::start(Config {
         listen: dev.listen,
         tls: None,
         advertise_url: None,
-        location: Location::Embedded {
-            data_dir: data_dir.clone(),
-        },
-        page_key: keys::page_key(&data_dir, None)?,
+        location,
+        page_key: secrets.page_key(),
         data_dir: data_dir.clone(),
         holder: server::holder(),
         access: Access::Anybody,

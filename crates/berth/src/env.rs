@@ -1,12 +1,13 @@
 //! `berth env`: the exports that point AWS clients at a server.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use berth_server::MadeAccessKey;
 
 use crate::cli::Env;
 use crate::data_dir;
+use crate::exit::Failure;
 use crate::keys;
 
 /// The first releases of the aws CLI, by major version, that know `AWS_ENDPOINT_URL`.
@@ -16,10 +17,15 @@ const CLI_MIN: [(u32, u32); 2] = [(1, 29), (2, 13)];
 ///
 /// # Errors
 /// When no server has used the data directory.
-pub(crate) fn run(env: &Env) -> Result<()> {
+pub(crate) async fn run(env: &Env) -> Result<(), Failure> {
     let data_dir = data_dir::resolve(env.data_dir.as_deref(), "dev")?;
     let url = data_dir::recorded_endpoint(&data_dir)?;
-    let exports = Exports::of(&data_dir, &url, &env.account, &env.region)?;
+    let made = keys::made(
+        &data_dir,
+        env.database_url.as_deref(),
+        env.secret_file.as_deref(),
+    );
+    let exports = Exports::of(made.await?, &url, &env.account, &env.region)?;
     print!("{}", exports.shell());
     if let Some(warning) = installed_cli().as_deref().and_then(too_old) {
         eprintln!("{warning}");
@@ -36,9 +42,9 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// The keys of the data directory, or, where a server lets everybody in, an account's name as
-    /// the key.
-    pub(crate) fn of(data_dir: &Path, url: &str, account: &str, region: &str) -> Result<Exports> {
+    /// The key that a server made, or, where a server lets everybody in, an account's name as the
+    /// key.
+    fn of(made: Option<MadeAccessKey>, url: &str, account: &str, region: &str) -> Result<Exports> {
         let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
         ensure!(is_account, "an account has 12 digits: {account:?}");
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
@@ -46,7 +52,7 @@ impl Exports {
             !region.is_empty() && region.bytes().all(is_plain),
             "not a region: {region:?}"
         );
-        let (access_key_id, secret_access_key) = match keys::stored(data_dir)? {
+        let (access_key_id, secret_access_key) = match made {
             Some(key) => (key.access_key_id, key.secret_access_key),
             None => (account.to_owned(), "berth".to_owned()),
         };
@@ -114,12 +120,7 @@ mod tests {
     use super::*;
 
     fn exports(account: &str, region: &str) -> Result<Exports> {
-        Exports::of(
-            Path::new("/nonexistent"),
-            "http://127.0.0.1:7070",
-            account,
-            region,
-        )
+        Exports::of(None, "http://127.0.0.1:7070", account, region)
     }
 
     #[test]

@@ -1,140 +1,57 @@
-//! Secrets that a server makes at its first start, stored for their owner alone: the access key
-//! that it lets in, and the secret under its page tokens.
+//! Which keys a server lets in and signs with: what the store's `Secrets` keep, and where the
+//! command line says that they are.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use berth_server::{Location, MadeAccessKey, Secrets, SecretsError};
 
-/// The file in the data directory.
-const KEY_FILE: &str = "access-key.json";
-/// The file with the secret under page tokens.
-const PAGE_KEY_FILE: &str = "page-key";
-/// Amazon's own lengths, which some clients check: 20 and 40 characters.
-const ID_LETTERS: usize = 16;
-const SECRET_LETTERS: usize = 40;
-/// A shorter shared secret could be guessed: 16 bytes are 128 bits.
-const SECRET_BYTES_MIN: usize = 16;
+use crate::exit::Failure;
+use crate::server;
 
-/// An access key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StoredKey {
-    pub(crate) access_key_id: String,
-    pub(crate) secret_access_key: String,
-    pub(crate) account: String,
+/// Opens a server's secrets, which are made at its first start.
+///
+/// # Errors
+/// When they cannot be read or kept.
+pub(crate) async fn open(
+    location: &Location,
+    data_dir: &Path,
+    secret_file: Option<&Path>,
+) -> Result<Secrets, Failure> {
+    let opened = Secrets::open(location, data_dir, secret_file).await;
+    opened.map_err(failure)
 }
 
-/// Never shows the secret.
-impl std::fmt::Debug for StoredKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredKey")
-            .field("access_key_id", &self.access_key_id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The key of the data directory, if a server made one there.
+/// The access key that a server made, if one did: in the database where both it and the secret
+/// file are named, else in the data directory.
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn stored(data_dir: &Path) -> Result<Option<StoredKey>> {
-    let path = data_dir.join(KEY_FILE);
-    match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is not an access key", path.display()))
-            .map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
+pub(crate) async fn made(
+    data_dir: &Path,
+    database_url: Option<&str>,
+    secret_file: Option<&Path>,
+) -> Result<Option<MadeAccessKey>, Failure> {
+    let location = match (database_url, secret_file) {
+        (Some(url), Some(_)) => server::postgres(url),
+        // Without the file nothing in the database could be read.
+        (Some(_), None) | (None, _) => Location::Embedded {
+            data_dir: data_dir.to_owned(),
+        },
+    };
+    let made = Secrets::made_access_key(&location, data_dir, secret_file).await;
+    made.map_err(failure)
+}
+
+/// What it means for a command that secrets cannot be had.
+pub(crate) fn failure(error: SecretsError) -> Failure {
+    match error {
+        SecretsError::SecretFile { .. }
+        | SecretsError::Sealed { .. }
+        | SecretsError::Other { .. } => Failure::Usage(error.into()),
+        SecretsError::Damaged { .. } => Failure::Data(error.into()),
+        SecretsError::Open(error) => server::open_failure(&error)(error.into()),
+        SecretsError::Unavailable { .. } => Failure::Retry(error.into()),
     }
-}
-
-/// The key of the data directory; one is made if there is none.
-///
-/// # Errors
-/// When the folder cannot be read or written, or the system has no random bytes.
-pub(crate) fn stored_or_made(data_dir: &Path, account: &str) -> Result<StoredKey> {
-    if let Some(key) = stored(data_dir)? {
-        return Ok(key);
-    }
-    let key = StoredKey {
-        access_key_id: format!(
-            "AKIA{}",
-            letters(ID_LETTERS, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")?
-        ),
-        secret_access_key: letters(
-            SECRET_LETTERS,
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-        )?,
-        account: account.to_owned(),
-    };
-    write_private(&data_dir.join(KEY_FILE), &serde_json::to_vec_pretty(&key)?)?;
-    Ok(key)
-}
-
-/// The secret under page tokens: of the file that servers share, else the data directory's own,
-/// which is made if there is none.
-///
-/// # Errors
-/// When a file cannot be read or written, or the system has no random bytes.
-pub(crate) fn page_key(data_dir: &Path, shared: Option<&Path>) -> Result<[u8; 32]> {
-    let path = match shared {
-        Some(shared) => shared.to_owned(),
-        None => data_dir.join(PAGE_KEY_FILE),
-    };
-    let secret = match fs::read(&path) {
-        Ok(secret) => secret,
-        Err(error) if error.kind() == ErrorKind::NotFound && shared.is_none() => {
-            let secret = random_bytes(32)?;
-            write_private(&path, &secret)?;
-            secret
-        }
-        Err(error) => {
-            return Err(error).with_context(|| format!("could not read {}", path.display()));
-        }
-    };
-    ensure!(
-        secret.len() >= SECRET_BYTES_MIN,
-        "{} is too short for a secret: at least {SECRET_BYTES_MIN} bytes",
-        path.display()
-    );
-    // The shared secret is no key itself: other keys are made from it in the same way.
-    let derived = Sha256::new()
-        .chain_update("berth page tokens\n")
-        .chain_update(secret);
-    Ok(derived.finalize().into())
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let fresh = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&fresh)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    };
-    write().with_context(|| format!("could not write {}", path.display()))
-}
-
-fn random_bytes(count: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; count];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| anyhow!("the system has no random bytes: {error}"))?;
-    Ok(bytes)
-}
-
-/// Random letters; the alphabet's length divides 256, so that none is likelier than another.
-fn letters(count: usize, alphabet: &[u8]) -> Result<String> {
-    debug_assert_eq!(256 % alphabet.len(), 0);
-    let letter = |byte: u8| char::from(alphabet[usize::from(byte) % alphabet.len()]);
-    Ok(random_bytes(count)?.into_iter().map(letter).collect())
 }
 
 #[cfg(test)]
@@ -143,48 +60,24 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_key_is_made_once_and_for_its_owner_alone() {
+    #[tokio::test]
+    async fn a_key_is_made_once_and_asking_for_it_makes_none() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(stored(folder.path()).unwrap(), None);
-        let made = stored_or_made(folder.path(), "000000000000").unwrap();
-        assert_eq!(stored_or_made(folder.path(), "111111111111").unwrap(), made);
-        assert_eq!(
-            (made.access_key_id.len(), made.secret_access_key.len()),
-            (20, 40)
-        );
-        let metadata = fs::metadata(folder.path().join(KEY_FILE)).unwrap();
-        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-    }
+        let data_dir = folder.path().join("data");
+        assert_eq!(made(&data_dir, None, None).await.unwrap(), None);
+        let location = Location::Embedded {
+            data_dir: data_dir.clone(),
+        };
+        let secrets = open(&location, &data_dir, None).await.unwrap();
+        assert_eq!(made(&data_dir, None, None).await.unwrap(), None);
+        let key = secrets.access_key("123456789012").await.unwrap();
+        assert_eq!(made(&data_dir, None, None).await.unwrap(), Some(key));
+        let file = data_dir.join("access-key.json");
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
 
-    #[test]
-    fn a_key_does_not_show_its_secret() {
-        let folder = tempfile::tempdir().unwrap();
-        let made = stored_or_made(folder.path(), "000000000000").unwrap();
-        assert!(!format!("{made:?}").contains(&made.secret_access_key));
-    }
-
-    #[test]
-    fn a_damaged_key_is_not_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(KEY_FILE), "{").unwrap();
-        assert!(stored_or_made(folder.path(), "000000000000").is_err());
-    }
-
-    #[test]
-    fn servers_that_share_a_secret_share_their_page_key() {
-        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let own = page_key(one.path(), None).unwrap();
-        assert_eq!(page_key(one.path(), None).unwrap(), own);
-        assert_ne!(page_key(two.path(), None).unwrap(), own);
-        let shared = one.path().join("shared");
-        fs::write(&shared, "sixteen letters, and more").unwrap();
-        assert_eq!(
-            page_key(one.path(), Some(&shared)).unwrap(),
-            page_key(two.path(), Some(&shared)).unwrap()
-        );
-        fs::write(&shared, "short").unwrap();
-        assert!(page_key(one.path(), Some(&shared)).is_err());
-        assert!(page_key(one.path(), Some(&one.path().join("gone"))).is_err());
+        std::fs::write(&file, "{").unwrap();
+        let damaged = made(&data_dir, None, None).await.unwrap_err();
+        assert!(matches!(damaged, Failure::Data(_)), "{damaged}");
     }
 }

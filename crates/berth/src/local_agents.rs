@@ -103,6 +103,7 @@ impl LocalAgents {
                 secret_access_key: "local".to_owned(),
                 session_token: None,
             }),
+            ca_file: None,
             data_dir: self
                 .folder
                 .join(format!("{}_{}", world.account, world.region)),

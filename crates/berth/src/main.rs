@@ -23,6 +23,7 @@ mod serve;
 mod server;
 mod settings;
 mod status;
+mod strangers;
 mod task_endpoints;
 mod upkeep;
 
@@ -63,7 +64,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             logging::start(&cli.log).map_err(Failure::Usage)?;
             serve_until_signal(serve::run(*serve))
         }
-        Command::Env(env) => Ok(env::run(&env)?),
+        Command::Env(env) => wait_for(env::run(&env))?,
         Command::Status(status) => Ok(wait_for(status::run(&status))??),
         Command::Completion { shell } => {
             let name = "berth";

@@ -1,8 +1,10 @@
 //! Asking a server how it is: one GET without a signature.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use berth_agent::http::Dialer;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
@@ -20,20 +22,22 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// Fetches `path` of the server at `url`.
+/// Fetches `path` of the server at `url`. With a file of certificates only those are believed,
+/// else the system's.
 ///
 /// # Errors
-/// When no answer comes.
-pub(crate) async fn get(url: &str, path: &str) -> Result<Answer> {
+/// When no answer comes, or from a server that cannot prove its name.
+pub(crate) async fn get(url: &str, path: &str, ca_file: Option<&Path>) -> Result<Answer> {
     let whole = format!("{}{path}", url.trim_end_matches('/'));
     let uri: Uri = whole
         .parse()
         .with_context(|| format!("not a URL: {whole}"))?;
     ensure!(
-        uri.scheme_str() == Some("http"),
-        "{url}: only http is asked from here; name the server's plain address with --server"
+        matches!(uri.scheme_str(), Some("http" | "https")),
+        "not an http or https URL: {url}"
     );
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let dialer = Dialer::new(ca_file).context("the certificates cannot be used")?;
+    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(dialer);
     let request = Request::get(uri).body(Empty::new()).context("no request")?;
     let answer = async {
         let response = client.request(request).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use berth_server::{
-    Config, LogLimits, OpenError, Patience, Retention, RunError, Running, StartError,
+    Config, Location, LogLimits, OpenError, Patience, Retention, RunError, Running, StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,15 @@ const INACTIVE_INSTANCES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// The server's schema in a Postgres database.
-pub(crate) const SCHEMA: &str = "berth";
+const SCHEMA: &str = "berth";
+
+/// Berth's tables in this database.
+pub(crate) fn postgres(url: &str) -> Location {
+    Location::Postgres {
+        url: url.to_owned(),
+        schema: SCHEMA.to_owned(),
+    }
+}
 
 /// What is kept how long.
 pub(crate) fn retention(limits: &Limits) -> Retention {
@@ -71,6 +79,8 @@ pub(crate) struct Started {
     listen: SocketAddr,
     tls: bool,
     data_dir: PathBuf,
+    /// The file under which the access key is sealed in the database.
+    secret_file: Option<PathBuf>,
 }
 
 /// Starts the server, and records where it listens for `berth env` and `berth status`.
@@ -89,10 +99,17 @@ pub(crate) async fn start(config: Config) -> Result<Started, Failure> {
         listen,
         tls,
         data_dir,
+        secret_file: None,
     })
 }
 
 impl Started {
+    /// Whoever asks for the access key has to name this file.
+    pub(crate) fn sealed_under(mut self, secret_file: Option<PathBuf>) -> Self {
+        self.secret_file = secret_file;
+        self
+    }
+
     /// What the server has to say of itself.
     pub(crate) fn print_banner(&self, command: &str) {
         let banner = Banner {
@@ -101,6 +118,7 @@ impl Started {
             listen: self.listen,
             tls: self.tls,
             data: &self.data_dir,
+            secret_file: self.secret_file.as_deref(),
         };
         eprint!("{}", banner.text());
     }
@@ -144,15 +162,17 @@ fn start_failure(error: StartError) -> Failure {
         StartError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
             Failure::InUse(error.into())
         }
-        StartError::Open(OpenError::InUse { .. }) => Failure::InUse(error.into()),
-        StartError::Open(OpenError::Newer { .. } | OpenError::Damaged { .. }) => {
-            Failure::Data(error.into())
-        }
-        StartError::Listen { .. }
-        | StartError::Tls(_)
-        | StartError::Open(OpenError::Tables(_) | OpenError::Unavailable { .. }) => {
-            Failure::Retry(error.into())
-        }
+        StartError::Open(cause) => open_failure(cause)(error.into()),
+        StartError::Listen { .. } | StartError::Tls(_) => Failure::Retry(error.into()),
+    }
+}
+
+/// What it means for a command that a store did not open.
+pub(crate) fn open_failure(error: &OpenError) -> fn(anyhow::Error) -> Failure {
+    match error {
+        OpenError::InUse { .. } => Failure::InUse,
+        OpenError::Newer { .. } | OpenError::Damaged { .. } => Failure::Data,
+        OpenError::Tables(_) | OpenError::Unavailable { .. } => Failure::Retry,
     }
 }
 

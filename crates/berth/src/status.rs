@@ -8,7 +8,7 @@ use crate::data_dir;
 use crate::probe;
 
 /// Prints the status; an error when the server does not answer or is not ready, so that scripts
-/// can wait for it.
+/// can wait for it. Whoever asks whether it is alive is content with an answer.
 ///
 /// # Errors
 /// The server does not answer, or says that it is not ready.
@@ -20,14 +20,18 @@ pub(crate) async fn run(status: &Status) -> Result<()> {
             data_dir::recorded_endpoint(&folder)?
         }
     };
-    let answer = probe::get(&url, "/health").await?;
+    let answer = probe::get(&url, "/health", status.trust.ca_file.as_deref()).await?;
     let health: Value = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
     let text = match status.output.as_str() {
         "json" => as_json(&url, &health),
         _ => as_text(&url, &health),
     };
     print!("{text}");
-    anyhow::ensure!(answer.status == 200, "the server at {url} is not ready");
+    let not_now = status.alive && answer.status == 503;
+    anyhow::ensure!(
+        answer.status == 200 || not_now,
+        "the server at {url} is not ready"
+    );
     Ok(())
 }
 

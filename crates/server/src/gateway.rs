@@ -121,9 +121,11 @@ impl Gateway {
             .is_some_and(|slot| slot.session.is_some())
     }
 
-    /// Wakes the sessions that the changes concern.
+    /// Wakes the sessions that the changes concern, each once: what was started by one call goes
+    /// to its agent in as few messages as can be.
     pub(crate) fn dispatch(&self, changes: &[Changed]) {
         let slots = self.slots();
+        let mut told: Vec<(InstanceId, &Arc<Mailbox>)> = Vec::new();
         for change in changes {
             let (instance, task) = match change {
                 Changed::Task(task, Some(instance)) => (instance, Some(*task)),
@@ -135,9 +137,17 @@ impl Gateway {
                 | Changed::Service(_)
                 | Changed::Other => continue,
             };
-            if let Some(mailbox) = slots.get(instance).and_then(|slot| slot.session.as_ref()) {
-                mailbox.tell(task);
+            let Some(mailbox) = slots.get(instance).and_then(|slot| slot.session.as_ref()) else {
+                continue;
+            };
+            mailbox.tell(task);
+            // Changes of one instance stand mostly side by side; a bell rung twice does no harm.
+            if told.last().is_none_or(|(last, _)| last != instance) {
+                told.push((*instance, mailbox));
             }
+        }
+        for (_, mailbox) in told {
+            mailbox.ring();
         }
     }
 
@@ -232,7 +242,8 @@ impl Gateway {
 const COUNTER_GAP: u32 = 4096;
 
 impl Mailbox {
-    /// A task of the session's instance changed, or the instance itself.
+    /// A task of the session's instance changed, or the instance itself; heard of with the next
+    /// [`Mailbox::ring`].
     fn tell(&self, task: Option<TaskId>) {
         let mut news = self.news();
         match task {
@@ -244,7 +255,10 @@ impl Mailbox {
                 news.sweep = true;
             }
         }
-        drop(news);
+    }
+
+    /// The session looks at what it was told.
+    fn ring(&self) {
         self.bell.notify_one();
     }
 

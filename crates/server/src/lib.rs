@@ -32,4 +32,7 @@ pub use worlds::WorldOpener;
 // from here.
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
-pub use berth_storage::{BackupError, LoadError, Location, LogLimits, OpenError, StoreError};
+pub use berth_storage::{
+    BackupError, LoadError, Location, LogLimits, MadeAccessKey, OpenError, Secrets, SecretsError,
+    StoreError,
+};

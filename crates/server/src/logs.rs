@@ -1,5 +1,6 @@
-//! The log store as operations see it: conversions, and nothing else.
+//! The log store as operations see it: conversions, and what a deletion left behind.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use berth_model::log::{LogGroupKey, LogStreamKey};
@@ -8,6 +9,7 @@ use berth_ops::{
     LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,
     LogStreams, NewLogEntry,
 };
+use berth_state::State;
 use berth_storage as storage;
 use berth_storage::{LogError, LogStore};
 use futures_util::FutureExt;
@@ -97,6 +99,27 @@ impl LogEvents for Logs {
     fn delete_group(&self, group: LogGroupKey) -> BoxFuture<'_, Result<(), LogFailure>> {
         async move { self.0.delete_group(&group).await.map_err(failure) }.boxed()
     }
+}
+
+/// Removes events of groups and streams that the state does not have: their deletion was saved,
+/// and the server ended before their events were gone. A group that is made anew would show them
+/// again, so this comes before anything is served.
+///
+/// # Errors
+/// When the log store does not answer.
+pub(crate) async fn finish_deletions(logs: &LogStore, state: &State) -> Result<(), LogError> {
+    let mut gone = BTreeSet::new();
+    for stream in logs.streams().await? {
+        if state.log_groups.get(&stream.group).is_none() {
+            gone.insert(stream.group);
+        } else if state.log_streams.get(&stream).is_none() {
+            logs.delete_stream(&stream).await?;
+        }
+    }
+    for group in gone {
+        logs.delete_group(&group).await?;
+    }
+    Ok(())
 }
 
 fn position(place: LogPlace) -> storage::Position {

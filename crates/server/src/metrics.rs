@@ -1,8 +1,8 @@
 //! Counters and gauges, shown by `GET /metrics` as Prometheus text.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 
 /// Upper bounds in seconds of the latency histograms: an API call takes from a fraction of a
@@ -10,6 +10,15 @@ use prometheus::{
 const LATENCY_BUCKETS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];
+
+/// Upper bounds in seconds for what the writer and the folder do: fine where a disk's sync lies,
+/// so that a stall can be told from a slow disk.
+const SAVING_BUCKETS: [f64; 18] = [
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15,
+    0.25, 0.5, 1.0, 5.0,
+];
+/// Upper bounds of how many jobs a commit holds, up to the most that a batch takes.
+const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 /// Everything that is counted.
 pub(crate) struct Metrics {
@@ -30,6 +39,16 @@ pub(crate) struct Metrics {
     pub(crate) writer_saving_ns: IntCounter,
     /// Jobs that the writer ran, by lane.
     pub(crate) writer_jobs: IntCounterVec,
+    /// Time that jobs waited in a lane before they first ran.
+    pub(crate) writer_wait_seconds: HistogramVec,
+    /// Time that saving a commit took.
+    pub(crate) commit_seconds: Histogram,
+    /// Jobs that share a commit.
+    pub(crate) commit_jobs: Histogram,
+    /// Time that one batch of the folder took.
+    pub(crate) fold_seconds: Histogram,
+    /// Records that the folder wrote or removed.
+    pub(crate) folded_rows: IntCounter,
     /// Connected agents.
     pub(crate) agents: IntGauge,
     /// Open connections.
@@ -46,11 +65,6 @@ impl Metrics {
     /// Everything at zero.
     pub(crate) fn new() -> Self {
         let registry = Registry::new();
-        let latency = HistogramOpts::new("berth_api_call_seconds", "Time to answer an API call.")
-            .buckets(LATENCY_BUCKETS.to_vec());
-        let call_seconds = HistogramVec::new(latency, &["operation"])
-            .expect("the histogram's description is well formed");
-        register(&registry, call_seconds.clone());
         Self {
             calls: counters(
                 &registry,
@@ -58,7 +72,13 @@ impl Metrics {
                 "API calls answered.",
                 &["service", "operation", "outcome"],
             ),
-            call_seconds,
+            call_seconds: histograms(
+                &registry,
+                "berth_api_call_seconds",
+                "Time to answer an API call.",
+                &LATENCY_BUCKETS,
+                &["operation"],
+            ),
             panics: counter(&registry, "berth_panics_total", "Defects that were caught."),
             commits: counter(&registry, "berth_commits_total", "Commits saved."),
             changes: counter(&registry, "berth_changes_total", "Changed records saved."),
@@ -78,6 +98,36 @@ impl Metrics {
                 "berth_writer_jobs_total",
                 "Closures that the writer ran.",
                 &["lane"],
+            ),
+            writer_wait_seconds: histograms(
+                &registry,
+                "berth_writer_wait_seconds",
+                "Time that closures waited for the writer.",
+                &SAVING_BUCKETS,
+                &["lane"],
+            ),
+            commit_seconds: histogram(
+                &registry,
+                "berth_commit_seconds",
+                "Time that saving a commit took.",
+                &SAVING_BUCKETS,
+            ),
+            commit_jobs: histogram(
+                &registry,
+                "berth_commit_jobs",
+                "Closures that share a commit.",
+                &BATCH_BUCKETS,
+            ),
+            fold_seconds: histogram(
+                &registry,
+                "berth_fold_seconds",
+                "Time that folding a batch of the journal took.",
+                &SAVING_BUCKETS,
+            ),
+            folded_rows: counter(
+                &registry,
+                "berth_folded_rows_total",
+                "Records that folding wrote or removed.",
             ),
             agents: gauge(
                 &registry,
@@ -132,6 +182,27 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
         .expect("the metric's name is well formed");
     register(registry, counters.clone());
     counters
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let histogram = Histogram::with_opts(opts).expect("the histogram's description is well formed");
+    register(registry, histogram.clone());
+    histogram
+}
+
+fn histograms(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+    labels: &[&str],
+) -> HistogramVec {
+    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let histograms =
+        HistogramVec::new(opts, labels).expect("the histogram's description is well formed");
+    register(registry, histograms.clone());
+    histograms
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {

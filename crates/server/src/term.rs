@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use berth_ops::{Context, DefinitionCache, Limits, PageTokens};
 use berth_state::{Handle, Ids, Writer};
-use berth_storage::{Epoch, LogStore, Store, run_folder};
+use berth_storage::{Epoch, Folded, LogStore, Store, run_folder};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,7 +14,7 @@ use crate::app::{App, Front, Phase};
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::logs::Logs;
+use crate::logs::{Logs, finish_deletions};
 use crate::loops;
 use crate::run::RunError;
 use crate::services::{self, ServiceNews};
@@ -134,9 +134,14 @@ impl Ground {
             front,
             stop,
         } = self;
+        let loaded = writer.newest().load_full();
+        if let Err(error) = finish_deletions(logs, &loaded).await {
+            tracing::warn!(?error, "events of deleted log groups may be left over");
+        }
+        drop(loaded);
         // Sessions and loops end first; the writer ends when they have handed in their last.
         let (users, writing) = (CancellationToken::new(), CancellationToken::new());
-        let inbox = WriterInbox::new();
+        let inbox = WriterInbox::new(&front.metrics);
         let newest = writer.newest();
         let cx = Arc::new(Context {
             state: Handle::new(inbox.clone(), newest.clone()),
@@ -168,7 +173,15 @@ impl Ground {
         };
         let mut written = spawn_writer(task, writing.clone());
         let loops = TaskTracker::new();
-        loops.spawn(run_folder(store.clone(), users.clone()));
+        let metrics = front.metrics.clone();
+        let folded = move |took: Duration, folded: Folded| {
+            // A look that found nothing to do is no folding.
+            if folded.rows > 0 {
+                metrics.fold_seconds.observe(took.as_secs_f64());
+                metrics.folded_rows.inc_by(folded.rows as u64);
+            }
+        };
+        loops.spawn(run_folder(store.clone(), users.clone(), folded));
         loops.spawn(loops::housekeeping(
             cx.clone(),
             gateway.clone(),

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use berth_state::{
     Changed, Commit, Failure, Gathered, Inbox, Job, Lane, LaneLimits, Lanes, Outcome, Published,
-    Writer,
+    Tx, Verdict, Writer,
 };
 use berth_storage::{CommitError, Resolved, Store};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use prometheus::Histogram;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -40,11 +41,42 @@ pub(crate) struct WriterInbox {
     /// Until when, in monotonic milliseconds, API calls are refused because the database failed.
     down_until: AtomicU64,
     stopped: AtomicBool,
+    /// How long jobs waited, by lane.
+    waits: [Histogram; 3],
+}
+
+/// A job that tells how long it waited for its first run.
+struct Awaited {
+    job: Box<dyn Job>,
+    since_ns: u64,
+    /// Whom to tell; `None` once told.
+    told: Option<Histogram>,
+}
+
+impl Job for Awaited {
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        if let Some(waits) = self.told.take() {
+            waits.observe(seconds(clock::monotonic_ns() - self.since_ns));
+        }
+        self.job.run(tx)
+    }
+
+    fn panicked(&mut self) {
+        self.job.panicked();
+    }
+
+    fn finish(self: Box<Self>, verdict: Verdict) {
+        self.job.finish(verdict);
+    }
+}
+
+fn seconds(ns: u64) -> f64 {
+    Duration::from_nanos(ns).as_secs_f64()
 }
 
 impl WriterInbox {
     /// Empty lanes.
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(metrics: &Metrics) -> Arc<Self> {
         let limits = LaneLimits {
             waiting_max: WAITING_MAX,
             batch_max: BATCH_MAX,
@@ -55,6 +87,11 @@ impl WriterInbox {
             room: Notify::new(),
             down_until: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
+            waits: Lane::ALL.map(|lane| {
+                metrics
+                    .writer_wait_seconds
+                    .with_label_values(&[lane.as_str()])
+            }),
         })
     }
 
@@ -86,6 +123,11 @@ impl Inbox for WriterInbox {
         if self.stopped.load(Ordering::Acquire) {
             return std::future::ready(Err(Failure::NotLeading)).boxed();
         }
+        let job = Box::new(Awaited {
+            job,
+            since_ns: clock::monotonic_ns(),
+            told: Some(self.waits[lane as usize].clone()),
+        });
         let down = clock::monotonic_ms() < self.down_until.load(Ordering::Relaxed);
         match lane {
             Lane::Api | Lane::Controllers if down => {
@@ -186,15 +228,19 @@ impl WriterTask {
             Gathered::Save(commit) => {
                 let begun = clock::monotonic_ns();
                 let outcome = self.save(&commit).await?;
-                self.metrics
-                    .writer_saving_ns
-                    .inc_by(clock::monotonic_ns() - begun);
+                let took = clock::monotonic_ns() - begun;
+                self.metrics.writer_saving_ns.inc_by(took);
+                self.metrics.commit_seconds.observe(seconds(took));
                 if outcome == Outcome::Saved {
                     self.metrics.commits.inc();
                     self.metrics.changes.inc_by(commit.changes.len() as u64);
                     self.inbox.down_until.store(0, Ordering::Relaxed);
                 }
                 let published = self.writer.outcome(outcome);
+                let jobs: usize = published.jobs.iter().sum();
+                if outcome == Outcome::Saved {
+                    self.metrics.commit_jobs.observe(jobs as f64);
+                }
                 self.published(&published);
                 match outcome {
                     Outcome::Saved | Outcome::Refused => Ok(true),

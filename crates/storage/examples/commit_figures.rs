@@ -63,7 +63,7 @@ async fn measure(name: &str, location: &Location) -> anyhow::Result<()> {
     let mut revision = store.load(|_| Ok(())).await?.revision;
     anyhow::ensure!(revision == 0, "{name}: the store must be empty");
     let cancel = tokio_util::sync::CancellationToken::new();
-    let folder = tokio::spawn(run_folder(store.clone(), cancel.clone()));
+    let folder = tokio::spawn(run_folder(store.clone(), cancel.clone(), |_, _| {}));
     let mut row = 0;
     for changes in [1, 10, 100, 1000] {
         let mut times = Vec::new();

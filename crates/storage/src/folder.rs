@@ -31,8 +31,13 @@ pub struct Folded {
     pub more: bool,
 }
 
-/// Folds until `cancel`, between batches, ends it. Failures are logged and tried again.
-pub async fn run_folder(store: Store, cancel: CancellationToken) {
+/// Folds until `cancel`, between batches, ends it. Failures are logged and tried again. `told`
+/// hears of each batch how long it took and what it did.
+pub async fn run_folder(
+    store: Store,
+    cancel: CancellationToken,
+    told: impl Fn(Duration, Folded) + Send,
+) {
     let mut ticks = interval(FOLD_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut complained: Option<Instant> = None;
@@ -41,7 +46,7 @@ pub async fn run_folder(store: Store, cancel: CancellationToken) {
             () = cancel.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        match fold_all(&store, &cancel).await {
+        match fold_all(&store, &cancel, &told).await {
             Ok(()) => {
                 if complained.take().is_some() {
                     tracing::info!("the journal is being folded again");
@@ -57,7 +62,17 @@ pub async fn run_folder(store: Store, cancel: CancellationToken) {
     }
 }
 
-async fn fold_all(store: &Store, cancel: &CancellationToken) -> Result<(), LoadError> {
-    while store.fold_once().await?.more && !cancel.is_cancelled() {}
-    Ok(())
+async fn fold_all(
+    store: &Store,
+    cancel: &CancellationToken,
+    told: &(impl Fn(Duration, Folded) + Send),
+) -> Result<(), LoadError> {
+    loop {
+        let begun = Instant::now();
+        let folded = store.fold_once().await?;
+        told(begun.elapsed(), folded);
+        if !folded.more || cancel.is_cancelled() {
+            return Ok(());
+        }
+    }
 }

@@ -6,7 +6,8 @@
 //!   a database, in its table `secret`, sealed under a file that these servers share, so that the
 //!   database alone gives nothing away;
 //! - each is made once: of servers that start together, all use what one of them made;
-//! - what cannot be read is never replaced.
+//! - what cannot be read is never replaced, and a server without the secret file does not start
+//!   on a database that holds sealed secrets: it would let in other keys than its peers.
 
 mod files;
 mod sealed;
@@ -44,6 +45,12 @@ pub enum SecretsError {
     /// The secret is there, but under another secret file, or damaged.
     #[error("the secret {name:?} does not open with this secret file")]
     Sealed {
+        /// The secret's name.
+        name: String,
+    },
+    /// Secrets were to be carried to where there are others.
+    #[error("the database holds another secret {name:?} already")]
+    Other {
         /// The secret's name.
         name: String,
     },
@@ -124,14 +131,7 @@ impl Secrets {
         data_dir: &Path,
         secret_file: Option<&Path>,
     ) -> Result<Self, SecretsError> {
-        let vault = match (location, secret_file) {
-            (Location::Postgres { url, schema }, Some(file)) => {
-                Vault::Sealed(SealedRows::open(url, schema, file).await?)
-            }
-            (Location::Postgres { .. } | Location::Embedded { .. }, _) => {
-                Vault::Files(SecretFiles::open(data_dir)?)
-            }
-        };
+        let vault = Vault::of(location, data_dir, secret_file).await?;
         let mut fresh = [0; ROOT_BYTES];
         fill_random(&mut fresh)?;
         let kept = vault.get_or_put(ROOT, &fresh).await?;
@@ -160,6 +160,44 @@ impl Secrets {
         self.derive("task credentials")
     }
 
+    /// The access key that was made by a server before, if one was. Makes nothing.
+    ///
+    /// # Errors
+    /// As [`Secrets::open`].
+    pub async fn made_access_key(
+        location: &Location,
+        data_dir: &Path,
+        secret_file: Option<&Path>,
+    ) -> Result<Option<MadeAccessKey>, SecretsError> {
+        let vault = Vault::of(location, data_dir, secret_file).await?;
+        let kept = vault.get(ACCESS_KEY).await?;
+        kept.map(|kept| read_access_key(&kept)).transpose()
+    }
+
+    /// Copies the secrets of a data directory into a database, sealed under the secret file. What
+    /// was copied before is left as it is, so that it can be tried again.
+    ///
+    /// # Errors
+    /// When either cannot be read, or the database holds others.
+    pub async fn carry(
+        data_dir: &Path,
+        to: &Location,
+        secret_file: &Path,
+    ) -> Result<(), SecretsError> {
+        let from = SecretFiles::at(data_dir);
+        let to = Vault::of(to, data_dir, Some(secret_file)).await?;
+        for name in [ROOT, ACCESS_KEY] {
+            if let Some(secret) = from.get(name)?
+                && to.get_or_put(name, &secret).await? != secret
+            {
+                return Err(SecretsError::Other {
+                    name: name.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn derive(&self, purpose: &str) -> [u8; 32] {
         keyed_hash(&self.root, purpose.as_bytes())
     }
@@ -178,11 +216,32 @@ impl Secrets {
                 self.vault.get_or_put(ACCESS_KEY, &json).await?
             }
         };
-        serde_json::from_slice(&kept).map_err(|error| damaged(ACCESS_KEY, error))
+        read_access_key(&kept)
     }
 }
 
+fn read_access_key(kept: &[u8]) -> Result<MadeAccessKey, SecretsError> {
+    serde_json::from_slice(kept).map_err(|error| damaged(ACCESS_KEY, error))
+}
+
 impl Vault {
+    async fn of(
+        location: &Location,
+        data_dir: &Path,
+        secret_file: Option<&Path>,
+    ) -> Result<Self, SecretsError> {
+        match (location, secret_file) {
+            (Location::Postgres { url, schema }, Some(file)) => {
+                Ok(Self::Sealed(SealedRows::open(url, schema, file).await?))
+            }
+            (Location::Postgres { url, schema }, None) => {
+                sealed::must_be_empty(url, schema).await?;
+                Ok(Self::Files(SecretFiles::at(data_dir)))
+            }
+            (Location::Embedded { .. }, _) => Ok(Self::Files(SecretFiles::at(data_dir))),
+        }
+    }
+
     async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, SecretsError> {
         match self {
             Self::Files(files) => files.get(name),

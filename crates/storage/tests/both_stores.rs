@@ -427,7 +427,11 @@ async fn the_folders_loop_folds_and_ends_when_told(place: Place) {
         .await
         .unwrap();
     let cancel = tokio_util::sync::CancellationToken::new();
-    let folder = tokio::spawn(berth_storage::run_folder(store.clone(), cancel.clone()));
+    let folder = tokio::spawn(berth_storage::run_folder(
+        store.clone(),
+        cancel.clone(),
+        |_, _| {},
+    ));
     let folded = async { while store.folded_revision().await.unwrap() < 1 {} };
     tokio::time::timeout(std::time::Duration::from_secs(20), folded)
         .await

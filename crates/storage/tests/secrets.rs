@@ -142,3 +142,54 @@ async fn a_database_gives_its_secrets_to_whoever_has_the_secret_file_alone() {
     let error = server.with(SHARED, "one").await.unwrap_err();
     assert!(matches!(error, SecretsError::Sealed { .. }), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_with_sealed_secrets_is_not_used_without_the_secret_file() {
+    let server = Server::new(Place::postgres());
+    let data_dir = server.dir.path().join("one");
+    let location = &server.place.location;
+    let alone = Secrets::open(location, &data_dir, None).await.unwrap();
+    server.with(SHARED, "one").await.unwrap();
+    let error = Secrets::open(location, &data_dir, None).await.unwrap_err();
+    assert!(
+        matches!(error, SecretsError::SecretFile { .. }),
+        "{error:?}"
+    );
+    // What the server made for itself before is still its own.
+    let kept = std::fs::read(data_dir.join("page-key")).unwrap();
+    assert_eq!(kept.len(), 32);
+    drop(alone);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_are_carried_from_a_data_directory_into_a_database() {
+    let server = Server::new(Place::postgres());
+    let location = &server.place.location;
+    let data_dir = server.dir.path().join("laptop");
+    let embedded = berth_storage::Location::Embedded {
+        data_dir: data_dir.clone(),
+    };
+    let made = Secrets::made_access_key(&embedded, &data_dir, None);
+    assert_eq!(made.await.unwrap(), None);
+    assert!(!data_dir.exists(), "asking makes nothing");
+    let own = Secrets::open(&embedded, &data_dir, None).await.unwrap();
+    let key = own.access_key("000000000000").await.unwrap();
+
+    let file = server.secret_file(SHARED);
+    for _ in 0..2 {
+        Secrets::carry(&data_dir, location, &file).await.unwrap();
+    }
+    let shared = server.with(SHARED, "elsewhere").await.unwrap();
+    assert_eq!(shared.page_key(), own.page_key());
+    let made = Secrets::made_access_key(location, &data_dir, Some(&file));
+    assert_eq!(made.await.unwrap(), Some(key));
+
+    let other = server.dir.path().join("other");
+    Secrets::open(&embedded, &other, None).await.unwrap();
+    let error = Secrets::carry(&other, location, &file).await.unwrap_err();
+    assert!(matches!(error, SecretsError::Other { .. }), "{error:?}");
+    assert_eq!(
+        server.with(SHARED, "one").await.unwrap().page_key(),
+        own.page_key()
+    );
+}

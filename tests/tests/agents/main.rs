@@ -5,9 +5,15 @@
 
 mod capabilities;
 mod containers;
+mod definition;
 mod fargate;
+mod gpus;
 mod identity;
+mod limits;
+mod logs;
+mod machine;
 mod restarts;
+mod tls;
 
 use std::path::PathBuf;
 

@@ -134,3 +134,22 @@ fn containers_that_end_with_their_docker_are_reported_with_their_codes() {
     assert_eq!(stopped["containers"][0]["exitCode"], 9, "{stopped}");
     field.finish();
 }
+
+#[test]
+fn a_restarted_server_has_its_agents_back_at_once() {
+    let mut field = Field::simulated(&[]);
+    let mut waits: Vec<_> = (0..5)
+        .map(|_| {
+            field.server.kill();
+            field.server.restart();
+            let healthy = std::time::Instant::now();
+            field.wait_for_connections(1.0);
+            healthy.elapsed()
+        })
+        .collect();
+    waits.sort();
+    println!("agents were back after {waits:?}");
+    // The median, for the machine may be busy with other tests.
+    assert!(waits[2].as_millis() < 400, "{waits:?}");
+    field.finish();
+}

@@ -8,6 +8,8 @@
 mod bad_input;
 mod commands;
 mod docker_tasks;
+mod doctor;
 mod python_clients;
+mod secrets;
 mod services;
 mod simulated_agents;

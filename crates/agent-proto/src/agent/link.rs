@@ -21,6 +21,20 @@ const CLOSE_WAIT_MS: u64 = 10_000;
 /// rule (pitfall 10).
 const SHORT_LIVED_MS: u64 = 1_000;
 
+/// How soon a lost server is looked for again at first, in milliseconds: one that was only
+/// restarted is back within a second, and tasks wait for their agents. A machine of one's own
+/// that nobody listens on, or a server that loads its state, hardly notices.
+const QUICK_MS: RangeInclusive<u64> = 30..=100;
+
+/// How often a lost server is looked for so soon: over the first second, about. After these, and
+/// for whoever is refused, the waits of [`LinkRules`] hold.
+const QUICK_TRIES: u64 = 15;
+
+/// How long a connection must have lasted for each of those attempts, in milliseconds. Only a
+/// server that served deserves them: one that ends each connection at once sees few, and one that
+/// is killed again and again is still found soon.
+const LIVED_PER_TRY_MS: u64 = SHORT_LIVED_MS / QUICK_TRIES;
+
 /// How a connection, or an attempt at one, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -33,9 +47,12 @@ pub enum Ended {
     },
     /// The stream ended or broke without a close frame.
     Lost,
-    /// No connection came about: discovery, dialling, TLS or an HTTP error, with its text and
-    /// the body of the answer.
+    /// No connection came about: the server's answer to discovery or to the upgrade, with its
+    /// text and body, or what else was wrong.
     Failed(String),
+    /// Nobody was there, or somebody who is not ready to serve yet (HTTP 503), with the text: the
+    /// server is between two lives.
+    Away(String),
 }
 
 impl Ended {
@@ -45,7 +62,7 @@ impl Ended {
         const NAME: &str = "InactiveInstanceException";
         match self {
             Self::Closed { reason, .. } => !self.comes_back_at_once() && reason.contains(NAME),
-            Self::Failed(text) => text.contains(NAME),
+            Self::Failed(text) | Self::Away(text) => text.contains(NAME),
             Self::Lost => false,
         }
     }
@@ -55,7 +72,7 @@ impl Ended {
     pub(crate) fn is_unknown(&self) -> bool {
         const NAME: &str = "InvalidInstanceException";
         match self {
-            Self::Failed(text) => text.contains(NAME),
+            Self::Failed(text) | Self::Away(text) => text.contains(NAME),
             Self::Closed { .. } | Self::Lost => false,
         }
     }
@@ -64,7 +81,7 @@ impl Ended {
         match self {
             Self::Closed { code, .. } => matches!(code, 1000 | 1001 | 1006 | 1011),
             Self::Lost => true,
-            Self::Failed(_) => false,
+            Self::Failed(_) | Self::Away(_) => false,
         }
     }
 }
@@ -117,6 +134,8 @@ pub(super) struct Link {
     chance: Chance,
     phase: Phase,
     wait_ms: u64,
+    /// How many quick attempts are left.
+    quick: u64,
 }
 
 impl Link {
@@ -127,6 +146,7 @@ impl Link {
             chance: Chance::new(seed),
             phase: Phase::Waiting { until: start },
             wait_ms: rules.first_ms,
+            quick: QUICK_TRIES,
         }
     }
 
@@ -165,6 +185,7 @@ impl Link {
             } => {
                 if now >= *stable_at {
                     self.wait_ms = self.rules.first_ms;
+                    self.quick = QUICK_TRIES;
                     *stable_at = u64::MAX;
                 }
                 let (idle, expired) = (now >= *idle_at, now >= *expires_at);
@@ -209,20 +230,26 @@ impl Link {
             // A late word about a socket that was already given up.
             Phase::Waiting { .. } => return,
             Phase::Closing { .. } => {
-                self.wait_ms = self.rules.first_ms;
-                self.phase = Phase::Waiting { until: now };
+                self.begin_anew(now);
                 return;
             }
-            Phase::Open { since, .. }
-                if how.comes_back_at_once() && now.saturating_sub(*since) >= SHORT_LIVED_MS =>
-            {
-                self.wait_ms = self.rules.first_ms;
-                self.phase = Phase::Waiting { until: now };
+            Phase::Open { since, .. } if how.comes_back_at_once() => {
+                let lived = now.saturating_sub(*since);
+                if lived >= SHORT_LIVED_MS {
+                    self.begin_anew(now);
+                    return;
+                }
+                let earned = self.quick + lived / LIVED_PER_TRY_MS;
+                self.quick = earned.min(QUICK_TRIES);
+                self.come_soon(now);
                 return;
             }
             Phase::Open { .. } | Phase::Connecting => {}
         }
-        self.back_off(now);
+        match how {
+            Ended::Away(_) => self.come_soon(now),
+            Ended::Closed { .. } | Ended::Lost | Ended::Failed(_) => self.back_off(now),
+        }
     }
 
     /// Stays away until `until`. True when there is a socket to drop.
@@ -234,10 +261,26 @@ impl Link {
 
     /// What kept the attempts from succeeding is out of the way: cuts a wait short.
     pub(super) fn hurry(&mut self, now: u64) {
-        if let Phase::Waiting { until } = &mut self.phase {
-            *until = now;
-            self.wait_ms = self.rules.first_ms;
+        if let Phase::Waiting { .. } = &self.phase {
+            self.begin_anew(now);
         }
+    }
+
+    /// Connects now, as if nothing had failed so far.
+    fn begin_anew(&mut self, now: u64) {
+        self.wait_ms = self.rules.first_ms;
+        self.quick = QUICK_TRIES;
+        self.phase = Phase::Waiting { until: now };
+    }
+
+    /// Comes back soon while there are quick attempts left.
+    fn come_soon(&mut self, now: u64) {
+        let Some(left) = self.quick.checked_sub(1) else {
+            return self.back_off(now);
+        };
+        self.quick = left;
+        let wait = self.chance.between(*QUICK_MS.start(), *QUICK_MS.end());
+        self.phase = Phase::Waiting { until: now + wait };
     }
 
     fn back_off(&mut self, now: u64) {

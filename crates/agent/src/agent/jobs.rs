@@ -25,7 +25,7 @@ pub(super) enum Channel {
 }
 
 /// A websocket that was opened, and where.
-pub(super) type Dialed = Result<(Box<Socket>, Endpoints), String>;
+pub(super) type Dialed = Result<(Box<Socket>, Endpoints), Ended>;
 
 /// Work that ended.
 pub(super) enum Done {
@@ -140,6 +140,7 @@ impl Shell {
     pub(super) fn begin_report(&mut self, report: Box<Report>) {
         let ecs = self.ecs.clone();
         let limit = Arc::clone(&self.shared.reports);
+        let reach = Arc::clone(&self.shared.reach);
         let mut chance = Chance::new(self.chance.next_u64());
         let job = async move {
             let (mut wait, longest) = REPORT_WAIT_MS;
@@ -160,7 +161,7 @@ impl Shell {
                     }
                 }
                 let pause = Duration::from_millis(chance.between(wait / 2, wait));
-                tokio::time::sleep(pause).await;
+                reach.pause(pause).await;
                 wait = (wait * 3 / 2).min(longest);
             }
         };
@@ -250,26 +251,35 @@ impl Shell {
         let instance = Arc::clone(&self.instance);
         let clock = self.shared.clock;
         let known = self.endpoints.clone();
+        let reach = Arc::clone(&self.shared.reach);
         let query = self.query(channel, send_credentials);
         let job = async move {
             let dialed = async {
+                let failed = |error: CallError| Ended::Failed(error.to_string());
+                let signer = ecs.signer().map_err(failed)?;
                 let endpoints = match known {
                     Some(endpoints) => endpoints,
-                    None => ecs.discover(&instance).await.map_err(|e| e.to_string())?,
+                    None => {
+                        let found = ecs.discover(&instance).await;
+                        found.map_err(|error| match error.is_away() {
+                            true => Ended::Away(error.to_string()),
+                            false => failed(error),
+                        })?
+                    }
                 };
                 let url = match channel {
                     Channel::Acs => &endpoints.acs,
                     Channel::Tcs => {
+                        const NONE: &str = "the server names no telemetry endpoint";
                         let tcs = endpoints.tcs.as_ref();
-                        tcs.ok_or("the server names no telemetry endpoint")?
+                        tcs.ok_or_else(|| Ended::Failed(NONE.to_owned()))?
                     }
                 };
-                let signer = ecs.signer().map_err(|error| error.to_string())?;
                 let dialer = ecs.api().dialer();
                 let socket = Socket::open(dialer, &signer, url, &query, clock.wall()).await?;
                 Ok((Box::new(socket), endpoints))
             };
-            Done::Dialed(channel, attempt, dialed.await)
+            Done::Dialed(channel, attempt, reach.attempt(dialed).await)
         };
         self.jobs.push(job.boxed());
     }

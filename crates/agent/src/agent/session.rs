@@ -260,11 +260,10 @@ impl Shell {
                 self.tell_status();
                 Ok(())
             }
-            (Err(error), channel) => {
-                tracing::debug!(instance = %self.instance, ?channel, %error, "could not connect");
+            (Err(how), channel) => {
+                tracing::debug!(instance = %self.instance, ?channel, ?how, "could not connect");
                 // The next attempt asks where the server is now.
                 self.endpoints = None;
-                let how = Ended::Failed(error);
                 match channel {
                     Channel::Acs => self.acs_ended(&how).await,
                     Channel::Tcs => {

@@ -52,6 +52,11 @@ impl TaskRun {
         if std::mem::take(&mut self.dirty) && !self.forgotten {
             out.push(Effect::Save(Arc::clone(&self.arn)));
         }
+        // What it holds of the machine is known by its definition, so that goes back first.
+        if self.is_over() && !self.admitted && !self.let_go {
+            self.let_go();
+            out.push(Effect::Show(Arc::clone(&self.arn)));
+        }
     }
 
     /// When there will be something to do though nothing happens. Dates that have passed are
@@ -270,10 +275,18 @@ impl TaskRun {
             let ago = u64::try_from(now.wall.saturating_sub(stopped_at)).unwrap_or(0);
             now.mono.saturating_add(wait_ms.saturating_sub(ago))
         });
-        let told = self.reported == LastStatus::Stopped && !self.reporting;
-        if told && now.mono >= cleanup_at {
+        if self.is_over() && now.mono >= cleanup_at {
             self.clean_up(now, out);
         }
+    }
+
+    /// Whether it has ended, nothing but its removal is under way, and the server knows.
+    fn is_over(&self) -> bool {
+        let mut containers = self.containers.iter();
+        self.is_stopped()
+            && self.reported == LastStatus::Stopped
+            && !self.reporting
+            && containers.all(|c| !c.doing.is_some_and(not_removal))
     }
 
     fn clean_up(&mut self, now: Now, out: &mut Vec<Effect>) {

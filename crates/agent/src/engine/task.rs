@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use berth_agent_proto::task::{Container, Task};
+use berth_agent_proto::task::{Container, Credentials, Task};
 
 use super::report::{LastStatus, Report, ReportOutcome};
 use super::{Now, Outcome, Work};
@@ -199,6 +199,8 @@ pub(crate) struct TaskRun {
     /// Changed since it was last saved.
     pub(super) dirty: bool,
     pub(super) forgotten: bool,
+    /// Only what the removal needs is left of it.
+    pub(super) let_go: bool,
     pub(super) timer: u64,
 }
 
@@ -228,6 +230,7 @@ impl TaskRun {
             credentials_dropped: false,
             dirty: true,
             forgotten: false,
+            let_go: false,
             timer: u64::MAX,
             task,
         }
@@ -235,6 +238,40 @@ impl TaskRun {
 
     pub(super) fn is_stopped(&self) -> bool {
         !self.wanted && self.containers.iter().all(ContainerRun::is_stopped)
+    }
+
+    /// Lets go of what the removal of a task that is over does not need. Of many short tasks,
+    /// those that wait to be removed are nearly all.
+    pub(super) fn let_go(&mut self) {
+        self.let_go = true;
+        let id_alone = |credentials: &Option<Credentials>| {
+            credentials.as_ref().map(|credentials| Credentials {
+                credentials_id: credentials.credentials_id.clone(),
+                ..Credentials::default()
+            })
+        };
+        let task = &self.task;
+        let containers = task.containers.iter().map(|container| Container {
+            name: container.name.clone(),
+            essential: container.essential,
+            ..Container::default()
+        });
+        self.task = Arc::new(Task {
+            arn: task.arn.clone(),
+            desired_status: task.desired_status.clone(),
+            family: task.family.clone(),
+            version: task.version.clone(),
+            containers: containers.collect(),
+            role_credentials: id_alone(&task.role_credentials),
+            execution_role_credentials: id_alone(&task.execution_role_credentials),
+            ..Task::default()
+        });
+        for container in &mut self.containers {
+            container.digest = None;
+            container.reason = None;
+            container.health_message = None;
+            container.bindings = Vec::new();
+        }
     }
 
     /// It cannot be run at all; its report names no containers.

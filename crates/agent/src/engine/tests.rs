@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use berth_agent_proto::task::{Container, DependsOn, PortMapping, RestartPolicy};
+use berth_agent_proto::task::{Container, Credentials, DependsOn, PortMapping, RestartPolicy};
 use expect_test::{Expect, expect};
 
 use super::*;
@@ -118,7 +118,7 @@ impl Bench {
                 Effect::Note(arn, text) => {
                     writeln!(self.log, "{arn}: note {text}").expect("a string");
                 }
-                Effect::Save(_) | Effect::DropCredentials(_) => {}
+                Effect::Save(_) | Effect::Show(_) | Effect::DropCredentials(_) => {}
             }
         }
     }
@@ -258,6 +258,52 @@ fn a_task_lives_and_ends_by_itself() {
     "#]]);
     assert_eq!(bench.engine.counts(), (0, 0));
     assert_eq!(bench.engine.due(), u64::MAX);
+}
+
+#[test]
+fn a_task_that_is_over_keeps_only_what_its_removal_needs() {
+    let mut bench = Bench::new();
+    let mut big = task("t", vec![container("a"), container("b")]);
+    big.memory = Some(4_096);
+    big.role_credentials = Some(Credentials {
+        credentials_id: "role".to_owned(),
+        secret_access_key: "secret".to_owned(),
+        ..Credentials::default()
+    });
+    bench.accept(big.clone());
+    bench.settle();
+    bench.exits("t", "a", 0);
+    let image = |bench: &Bench| bench.engine.task("t").unwrap().containers[0].image.clone();
+    // The report of its end names what it held, and is not stored yet.
+    assert_eq!(image(&bench), "busybox");
+    bench.settle();
+    assert_eq!(image(&bench), "");
+    let left = bench.engine.task("t").unwrap();
+    let role = left.role_credentials.as_ref().unwrap();
+    assert_eq!(
+        (
+            role.credentials_id.as_str(),
+            role.secret_access_key.as_str()
+        ),
+        ("role", "")
+    );
+
+    // What it held of the machine is free, and a payload or a stop that comes again is no news.
+    assert_eq!(bench.accept(big.clone()), Accepted::Known);
+    bench.stop("t");
+    big.arn = "next".to_owned();
+    bench.accept(big);
+    bench.settle();
+    assert_eq!(bench.engine.wanted().collect::<Vec<_>>(), ["next"]);
+    bench.log.clear();
+    bench.pass(60_000);
+    bench.settle();
+    bench.check(&expect![[r#"
+        t: remove a
+        t: remove b
+        t: tear down
+        t: forget
+    "#]]);
 }
 
 #[test]

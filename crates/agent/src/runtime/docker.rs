@@ -3,7 +3,8 @@
 //! - [`config`] works out what Docker is told of a container, [`overlay`] lays the server's
 //!   strings over it, [`look`] reads back what Docker shows;
 //! - [`pull`] brings images, with [`registry`]'s credentials, and forgets unused ones;
-//! - [`holder`] makes the namespaces that containers of a task share;
+//! - [`holder`] makes the namespaces that containers of a task share, [`groups`] the control
+//!   group that bounds them together;
 //! - [`watch`] turns Docker's events into ours, across restarts of Docker;
 //! - [`logs`] ships the output of `awslogs` containers.
 //!
@@ -14,6 +15,7 @@ mod config;
 mod details;
 mod environment_files;
 mod failure;
+mod groups;
 mod holder;
 pub(crate) mod instant;
 pub mod logs;
@@ -104,7 +106,10 @@ struct Inner {
     clock: Clock,
     ports: PortBook,
     images: pull::ImageBook,
+    groups: groups::TaskGroups,
     shippers: logs::Shippers,
+    /// By container, the one whose network it shares.
+    holders: Mutex<HashMap<String, Option<String>>>,
     /// The task that watches Docker for each instance.
     watches: Mutex<HashMap<Arc<str>, AbortHandle>>,
 }
@@ -156,7 +161,9 @@ impl DockerRuntime {
             clock: Clock::start(),
             ports: PortBook::default(),
             images,
+            groups: groups::TaskGroups::default(),
             shippers,
+            holders: Mutex::default(),
             watches: Mutex::default(),
         });
         pull::spawn_image_cleanup(&inner);
@@ -274,6 +281,7 @@ impl Inner {
             ));
         }
         let file_environment = self.read_environment_files(container).await?;
+        let group = self.task_group(&request.task).await?;
         let published = match publishes(request) {
             true => ports::publish(&self.ports, container)?,
             false => Vec::new(),
@@ -283,6 +291,7 @@ impl Inner {
             file_environment,
             holder: shares.then(|| names::holder(&request.instance, &request.task.arn)),
             published,
+            group,
         };
         let made = self.create_as(request, &name, &findings).await;
         if !matches!(made, Ok(Some(_))) {
@@ -484,6 +493,7 @@ impl Runtime for DockerRuntime {
             self.inner.finish_shipping(&id).await;
             self.inner.remove_container(&id).await?;
             self.inner.forget_shipping(&id);
+            self.inner.forget_holder(&id);
             Ok(())
         })
     }
@@ -491,6 +501,7 @@ impl Runtime for DockerRuntime {
     fn remove_task(&self, instance: Arc<str>, task_arn: Arc<str>) -> Answer<'_, ()> {
         Box::pin(async move {
             self.inner.remove_holder(&instance, &task_arn).await?;
+            self.inner.remove_group(&task_arn).await?;
             self.inner.remove_volumes(&instance, &task_arn).await
         })
     }

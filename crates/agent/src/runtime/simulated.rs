@@ -51,6 +51,8 @@ pub struct SimulatedConfig {
     pub run: RunTime,
     /// Of 100 containers that end by themselves, how many do so with exit code 1.
     pub failure_percent: u8,
+    /// Ids of the GPUs that each machine has.
+    pub gpus: Vec<String>,
 }
 
 /// The names of this runtime's entries in the journal begin with this.
@@ -386,7 +388,8 @@ impl Runtime for Simulated {
             memory_mib: self.config.memory_mib,
             architecture: "x86_64".to_owned(),
             capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
-            gpus: Vec::new(),
+            gpus: self.config.gpus.clone(),
+            machine: None,
         };
         async move { Ok(facts) }.boxed()
     }

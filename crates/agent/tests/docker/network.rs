@@ -208,6 +208,16 @@ fn tasks_with_a_network_of_their_own_have_an_address_and_share_localhost() {
             .expect("there");
         assert_eq!(seen.bindings, []);
 
+        // What the network carried is seen at each container that shares it.
+        let measured = || async {
+            let usage = runtime.usage(first.id("server")).await.expect("measured");
+            let network = usage.expect("it runs").network.expect("a network");
+            (network.rx_packets > 0 || network.tx_packets > 0).then_some(network)
+        };
+        let before = runtime.usage(first.id("server")).await.expect("measured");
+        let raw = before.expect("it runs").raw.expect("as docker says it");
+        assert!(raw["networks"]["eth0"].is_object(), "{raw}");
+
         // Another task has another address, reaches the first, and is reached from the host.
         let ask = format!(
             "until nc {} 80 < /dev/null; do usleep 50000; done",
@@ -227,6 +237,7 @@ fn tasks_with_a_network_of_their_own_have_an_address_and_share_localhost() {
             eventually("an answer", || async { read_from(&address) }).await,
             "here\n"
         );
+        eventually("traffic to be counted", measured).await;
         // The containers that hold the networks are not the task's.
         assert_eq!(runtime.list(&instance()).await.expect("listed").len(), 4);
         first.remove().await;

@@ -9,6 +9,7 @@ pub(crate) mod names;
 pub(crate) mod paging;
 pub(crate) mod services;
 pub(crate) mod settings;
+pub(crate) mod sizes;
 pub(crate) mod strategy;
 pub(crate) mod tags;
 pub(crate) mod tasks;

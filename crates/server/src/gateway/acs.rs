@@ -262,6 +262,7 @@ impl Connected {
                     for task in tasks {
                         self.mailbox.tell(Some(task));
                     }
+                    self.mailbox.ring();
                 }
                 // Credentials are issued together with task roles; there are none yet.
                 AcsOutput::CredentialsWanted

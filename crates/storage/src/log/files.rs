@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use berth_model::log::LogGroupKey;
+use berth_model::log::{LogGroupKey, LogStreamKey};
+use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use tokio::sync::mpsc;
 
@@ -72,6 +73,20 @@ impl FileLogs {
         let mut groups: Vec<_> = read_lock(&self.groups).keys().cloned().collect();
         groups.sort();
         Ok(groups)
+    }
+
+    /// The streams that have events.
+    pub(super) async fn streams(&self) -> Result<Vec<LogStreamKey>, LogError> {
+        let mut streams = Vec::new();
+        for group in self.groups().await? {
+            for (name, _) in self.stats(&group).await? {
+                streams.push(LogStreamKey {
+                    group: group.clone(),
+                    name: Text::new(&name),
+                });
+            }
+        }
+        Ok(streams)
     }
 
     pub(super) async fn stats(

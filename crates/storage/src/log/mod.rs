@@ -339,6 +339,14 @@ impl LogStore {
         on_either!(self, logs => logs.groups().await)
     }
 
+    /// The streams that have events, in order of their keys.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn streams(&self) -> Result<Vec<LogStreamKey>, LogError> {
+        on_either!(self, logs => logs.streams().await)
+    }
+
     /// Reads one page. An unknown group has no events.
     pub async fn read(&self, query: LogQuery) -> Result<LogPage, LogError> {
         on_either!(self, logs => logs.read(query).await)

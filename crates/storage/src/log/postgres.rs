@@ -15,7 +15,8 @@ mod writer;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use berth_model::log::LogGroupKey;
+use berth_model::log::{LogGroupKey, LogStreamKey};
+use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
@@ -63,16 +64,30 @@ impl PostgresLogs {
             .fetch_all(&self.pool)
             .await
             .map_err(cannot("list the groups"))?;
-        let groups = keys.iter().map(|key| serde_json::from_str(key));
-        let mut groups: Vec<LogGroupKey> =
-            groups
-                .collect::<Result<_, _>>()
-                .map_err(|error| LogError::Unavailable {
-                    doing: "understand a group's key",
-                    source: error.into(),
-                })?;
+        let groups = keys.iter().map(|key| parse_key(key));
+        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
         groups.sort();
         Ok(groups)
+    }
+
+    /// The streams that have events.
+    pub(super) async fn streams(&self) -> Result<Vec<LogStreamKey>, LogError> {
+        let rows = sqlx::query(
+            "SELECT g.key, s.name FROM event_group g \
+             JOIN event_stream s ON s.group_id = g.id AND NOT s.gone WHERE NOT g.gone",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(cannot("list the streams"))?;
+        let streams = rows.iter().map(|row| {
+            Ok(LogStreamKey {
+                group: parse_key(row.get(0))?,
+                name: Text::new(row.get(1)),
+            })
+        });
+        let mut streams = streams.collect::<Result<Vec<_>, _>>()?;
+        streams.sort();
+        Ok(streams)
     }
 
     pub(super) async fn stats(
@@ -362,6 +377,13 @@ fn pair(position: Position) -> (i64, i64) {
 /// How a group is named in `event_group`.
 fn key_text(group: &LogGroupKey) -> String {
     serde_json::to_string(group).expect("a key is plain strings, which JSON can hold")
+}
+
+fn parse_key(text: &str) -> Result<LogGroupKey, LogError> {
+    serde_json::from_str(text).map_err(|error| LogError::Unavailable {
+        doing: "understand a group's key",
+        source: error.into(),
+    })
 }
 
 fn cannot(doing: &'static str) -> impl Fn(sqlx::Error) -> LogError {

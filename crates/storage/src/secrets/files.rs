@@ -13,11 +13,11 @@ pub(super) struct SecretFiles {
 }
 
 impl SecretFiles {
-    pub(super) fn open(dir: &Path) -> Result<Self, SecretsError> {
-        make_private_dir(dir).map_err(cannot("make the data directory"))?;
-        Ok(Self {
+    /// Those of this directory, which is made when the first is kept.
+    pub(super) fn at(dir: &Path) -> Self {
+        Self {
             dir: dir.to_owned(),
-        })
+        }
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, SecretsError> {
@@ -30,6 +30,7 @@ impl SecretFiles {
 
     /// Keeps a secret unless there is one of that name.
     pub(super) fn put_first(&self, name: &str, secret: &[u8]) -> Result<(), SecretsError> {
+        make_private_dir(&self.dir).map_err(cannot("make the data directory"))?;
         let mut token = [0; 8];
         fill_random(&mut token)?;
         let token = u64::from_le_bytes(token);

@@ -33,12 +33,8 @@ impl SealedRows {
     pub(super) async fn open(url: &str, schema: &str, file: &Path) -> Result<Self, SecretsError> {
         let shared = read_secret_file(file)?;
         let key = keyed_hash(&shared, b"berth sealing key");
-        let options = session_options(url, schema).map_err(SecretsError::Open)?;
-        let pool = open_pool(options, schema, 1)
-            .await
-            .map_err(SecretsError::Open)?;
         Ok(Self {
-            pool,
+            pool: connect(url, schema).await?,
             cipher: XChaCha20Poly1305::new(&key.into()),
         })
     }
@@ -96,6 +92,28 @@ impl SealedRows {
         self.cipher
             .decrypt(&XNonce::from(*nonce), payload)
             .map_err(|_| refused())
+    }
+}
+
+async fn connect(url: &str, schema: &str) -> Result<PgPool, SecretsError> {
+    let options = session_options(url, schema).map_err(SecretsError::Open)?;
+    let pool = open_pool(options, schema, 1).await;
+    pool.map_err(SecretsError::Open)
+}
+
+/// Refuses a database that holds sealed secrets, for a server that has no secret file.
+pub(super) async fn must_be_empty(url: &str, schema: &str) -> Result<(), SecretsError> {
+    let pool = connect(url, schema).await?;
+    let sealed: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM secret)")
+        .fetch_one(&pool)
+        .await
+        .map_err(cannot("ask the database for its secrets"))?;
+    pool.close().await;
+    match sealed {
+        true => Err(SecretsError::SecretFile {
+            what: "none was given, and the database holds secrets that are sealed under one".into(),
+        }),
+        false => Ok(()),
     }
 }
 

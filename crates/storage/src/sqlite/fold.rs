@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteSynchronous};
 use sqlx::{Connection, Row, SqliteTransaction};
+use tokio::sync::Mutex;
 
 use super::load::changes_of;
 use super::{JOURNAL_DB, STATE_DB, SqliteStore, close, connect};
@@ -17,9 +18,9 @@ use crate::overlay::{Newest, Overlay};
 /// Records per statement: few statements for a large folding, and not many kinds of them.
 const UPSERT_SIZES: [usize; 3] = [64, 8, 1];
 
-/// Journal rows deleted in one transaction. A commit may wait for one such: some tens of
-/// microseconds, for nothing is synced.
-const DELETED_AT_ONCE: i64 = 128;
+/// Journal rows deleted in one transaction. A commit may wait for one such. Nothing is synced, but
+/// each page of a row is looked at: with rows of ten pages this is half a millisecond.
+const DELETED_AT_ONCE: i64 = 16;
 
 /// A write-ahead log past this many pages (of 4 KiB) is made to start over, also while commits
 /// never pause. Commits wait for the end of that: a moment's copying and a sync.
@@ -29,6 +30,11 @@ const WAL_PAGES_MAX: i64 = 4096;
 /// few enough for that: they are copied while commits wait.
 const FREE_PAGES_MAX: i64 = 4096;
 const PAGES_TO_COPY_MAX: i64 = 1024;
+
+/// What the folder and the commits take turns in: writing to `journal.db`. SQLite's own lock would
+/// keep them apart as well, but whoever waits for that sleeps and looks again, ever longer; here
+/// the next in the queue goes on at once.
+type Gate = Mutex<Option<SqliteConnection>>;
 
 /// The folder's own connections.
 #[derive(Debug)]
@@ -68,7 +74,11 @@ impl Folder {
     }
 
     /// Folds one batch; also answers how many bytes of changes that was.
-    async fn fold(&mut self, tables: &[&'static str]) -> Result<(Folded, u64), LoadError> {
+    async fn fold(
+        &mut self,
+        tables: &[&'static str],
+        gate: &Gate,
+    ) -> Result<(Folded, u64), LoadError> {
         let (revision, at) = folded(&mut self.state).await?;
         let mut overlay = Overlay::after(revision, at, tables);
         let (bytes, more) = self.read_batch(&mut overlay).await?;
@@ -77,7 +87,7 @@ impl Folder {
                 .await
                 .map_err(unavailable("write the tables"))?;
         }
-        self.delete_folded(overlay.revision)
+        self.delete_folded(overlay.revision, gate)
             .await
             .map_err(unavailable("remove folded journal rows"))?;
         let rows = overlay.rows();
@@ -135,8 +145,9 @@ impl Folder {
         Ok(())
     }
 
-    async fn delete_folded(&mut self, up_to: u64) -> Result<(), sqlx::Error> {
+    async fn delete_folded(&mut self, up_to: u64, gate: &Gate) -> Result<(), sqlx::Error> {
         loop {
+            let _turn = gate.lock().await;
             let deleted = sqlx::query(
                 "DELETE FROM journal WHERE revision <= $1 AND revision < \
                  (SELECT MIN(revision) FROM journal) + $2",
@@ -149,12 +160,13 @@ impl Folder {
                 break;
             }
         }
-        self.give_back_free_pages().await?;
+        self.give_back_free_pages(gate).await?;
         // Most of the copying is done beside the commits; only what came meanwhile holds them up.
         let wal = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
             .fetch_one(&mut self.journal)
             .await?;
         if wal.get::<i64, _>(1) > WAL_PAGES_MAX {
+            let _turn = gate.lock().await;
             sqlx::query("PRAGMA wal_checkpoint(RESTART)")
                 .fetch_one(&mut self.journal)
                 .await?;
@@ -165,7 +177,7 @@ impl Folder {
 
 impl Folder {
     /// The pages of deleted rows are used again; but after a burst there are too many.
-    async fn give_back_free_pages(&mut self) -> Result<(), sqlx::Error> {
+    async fn give_back_free_pages(&mut self, gate: &Gate) -> Result<(), sqlx::Error> {
         let free: i64 = sqlx::query_scalar("PRAGMA freelist_count")
             .fetch_one(&mut self.journal)
             .await?;
@@ -176,6 +188,7 @@ impl Folder {
             .fetch_one(&mut self.journal)
             .await?;
         if all - free <= PAGES_TO_COPY_MAX {
+            let _turn = gate.lock().await;
             sqlx::query("VACUUM").execute(&mut self.journal).await?;
         }
         Ok(())
@@ -233,7 +246,7 @@ impl SqliteStore {
             None => Folder::reopen(self.dir.path()).await?,
         };
         // On failure, or when this future is dropped, the connections go with it.
-        let (folded, bytes) = folder.fold(self.tables).await?;
+        let (folded, bytes) = folder.fold(self.tables, &self.writer).await?;
         *slot = Some(folder);
         let less = |backlog: u64| Some(backlog.saturating_sub(bytes));
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
@@ -255,7 +268,9 @@ impl SqliteStore {
             Some(folder) => folder,
             None => Folder::reopen(self.dir.path()).await?,
         };
-        let found = folder.set_aside(self.tables, table, key).await?;
+        let found = folder
+            .set_aside(self.tables, table, key, &self.writer)
+            .await?;
         *slot = Some(folder);
         Ok(found)
     }
@@ -267,6 +282,7 @@ impl Folder {
         tables: &[&'static str],
         table: &str,
         key: &str,
+        gate: &Gate,
     ) -> Result<bool, LoadError> {
         if table == "journal" {
             return self.set_commit_aside(key).await;
@@ -275,7 +291,7 @@ impl Folder {
             return Ok(false);
         }
         // The unreadable form may still be in the journal alone.
-        while self.fold(tables).await?.0.more {}
+        while self.fold(tables, gate).await?.0.more {}
         let failed = unavailable("set a record aside");
         let mut tx = self
             .state

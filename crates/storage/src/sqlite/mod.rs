@@ -6,7 +6,7 @@
 //! - folding writes `state.db` durably first and removes journal rows after, so that after a
 //!   crash between the two the journal repeats what the tables already have: readers skip it;
 //! - the commit's connection waits for nothing but its own disk writes, and for the folder's
-//!   deletions and checkpoints, which hold the lock for moments and never for a folding;
+//!   deletions and checkpoints, which take turns with it for moments and never for a folding;
 //! - a connection on which anything failed is dropped: what SQLite rolled back by itself, and
 //!   what not, differs from error to error.
 

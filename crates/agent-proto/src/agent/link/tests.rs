@@ -122,3 +122,118 @@ fn the_exception_counts_anywhere_but_in_a_normal_close() {
     assert!(!closed(1000, TEXT).is_inactive());
     assert!(!Ended::Lost.is_inactive());
 }
+
+fn away() -> Ended {
+    Ended::Away("connection refused".to_owned())
+}
+
+/// When a server is found that begins to answer at `back`, by an agent whose connection broke at
+/// 5,000, and how often it was looked for.
+fn found_after(seed: u64, back: u64, how: &Ended) -> (u64, u32) {
+    let mut link = Link::new(RULES, seed, 0);
+    link.poll(0);
+    link.connected(0);
+    link.ended(5_000, &Ended::Lost);
+    let mut tries = 0;
+    loop {
+        let now = link.due();
+        assert_eq!(link.poll(now), Some(Dial::Connect));
+        tries += 1;
+        if now >= back {
+            return (now, tries);
+        }
+        link.ended(now, how);
+    }
+}
+
+#[test]
+fn a_server_that_was_only_restarted_is_found_at_once() {
+    for seed in 0..5_000 {
+        let (found, tries) = found_after(seed, 5_400, &away());
+        assert!(found - 5_400 <= 100, "{found}");
+        assert!(tries < 20, "{tries}");
+    }
+}
+
+#[test]
+fn a_fleet_finds_its_server_within_seconds_and_not_all_in_one_moment() {
+    // By tenth of a second.
+    let mut found = [0_u32; 30];
+    for seed in 0..5_000 {
+        let (at, _) = found_after(seed, 8_000, &away());
+        found[(at - 8_000) as usize / 100] += 1;
+    }
+    assert_eq!(found[20..], [0; 10], "all are back in two seconds");
+    assert!(found.iter().all(|count| *count < 2_500), "{found:?}");
+}
+
+#[test]
+fn a_server_that_refuses_or_stays_away_sees_ever_fewer_attempts() {
+    for (how, most) in [(away(), 30), (Ended::Failed("403: no".to_owned()), 15)] {
+        let (_, tries) = found_after(7, 65_000, &how);
+        assert!((8..=most).contains(&tries), "{how:?}: {tries} in a minute");
+        let (_, first) = found_after(7, 6_000, &how);
+        assert!(first <= 18, "{how:?}: {first} in a second");
+    }
+    let (_, first) = found_after(7, 6_000, &Ended::Failed("403: no".to_owned()));
+    assert!(first <= 5, "{first} in a second");
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_is_found_soon_each_time() {
+    let mut link = Link::new(RULES, 3, 0);
+    let mut now = 0;
+    for life in 0..50 {
+        // It was back 300 ms after its end, and lives for half a second.
+        let back = now + 300;
+        let found = loop {
+            let at = link.due().max(now);
+            assert_eq!(link.poll(at), Some(Dial::Connect));
+            if at >= back || life == 0 {
+                break at;
+            }
+            link.ended(at, &away());
+        };
+        assert!(found <= back + 100, "life {life}: {} late", found - back);
+        link.connected(found);
+        now = found + 500;
+        link.ended(now, &Ended::Lost);
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a server does, an agent comes back sooner than its growing waits say only as often
+    /// as the time that connections lasted allows.
+    #[test]
+    fn attempts_are_bounded_by_what_connections_lasted(
+        seed: u64,
+        acts in proptest::collection::vec((0_u8..4, 0_u64..3_000), 1..200),
+    ) {
+        let mut link = Link::new(RULES, seed, 0);
+        let mut earned = QUICK_TRIES;
+        let mut now = 0;
+        for (act, lived) in acts {
+            let before = now;
+            now = link.due().max(now);
+            proptest::prop_assert_eq!(link.poll(now), Some(Dial::Connect));
+            if now > before && now - before < RULES.first_ms {
+                earned = earned.checked_sub(1).expect("no quick attempt was left");
+            }
+            match act {
+                0 => link.ended(now, &away()),
+                1 => link.ended(now, &Ended::Failed("500".to_owned())),
+                2 => {
+                    link.connected(now);
+                    now += lived;
+                    link.ended(now, &Ended::Lost);
+                    earned = QUICK_TRIES.min(earned + lived / LIVED_PER_TRY_MS);
+                }
+                _ => {
+                    link.connected(now);
+                    now += lived;
+                    link.ended(now, &closed(4_000, "no"));
+                }
+            }
+        }
+    }
+}

@@ -52,6 +52,8 @@ pub(super) struct Findings {
     pub(super) file_environment: Vec<(String, String)>,
     /// The container that holds the task's process or IPC namespace, where it has one.
     pub(super) holder: Option<String>,
+    /// The control group that carries the task's own limits.
+    pub(super) group: Option<String>,
 }
 
 /// The whole request.
@@ -160,22 +162,25 @@ fn host_config(request: &CreateRequest, findings: &Findings) -> Result<HostConfi
         network_mode: task.network_mode.clone(),
         pid_mode: task.pid_mode.clone().filter(|mode| mode == "host"),
         ipc_mode: task.ipc_mode.clone().filter(|mode| mode != "task"),
-        memory: memory_mib(task, container).map(|mib| mib * BYTES_PER_MIB),
+        memory: memory_mib(task, container, findings).map(|mib| mib * BYTES_PER_MIB),
         cpu_shares: Some(container.cpu.max(CPU_SHARES_MIN)),
-        nano_cpus: nano_cpus(task),
+        nano_cpus: nano_cpus(task).filter(|_| findings.group.is_none()),
+        cgroup_parent: findings.group.clone(),
         device_requests: (!gpus.is_empty()).then(|| vec![devices]),
         ..HostConfig::default()
     })
 }
 
-/// A container's own hard limit, else the task's: Docker has no limit around several containers.
-fn memory_mib(task: &Task, container: &Container) -> Option<i64> {
+/// A container's own hard limit; without a group around the task, the task's in its place.
+fn memory_mib(task: &Task, container: &Container, findings: &Findings) -> Option<i64> {
     let own = Some(container.memory).filter(|mib| *mib > 0);
-    own.or(task.memory.filter(|mib| *mib > 0))
-        .map(|mib| mib.max(MEMORY_MIB_MIN))
+    let tasks = task
+        .memory
+        .filter(|mib| *mib > 0 && findings.group.is_none());
+    own.or(tasks).map(|mib| mib.max(MEMORY_MIB_MIN))
 }
 
-/// A task's limit in vCPU bounds each of its containers.
+/// A task's limit in vCPU, which bounds each of its containers when there is no group.
 fn nano_cpus(task: &Task) -> Option<i64> {
     let vcpus = task.cpu.filter(|vcpus| vcpus.is_finite() && *vcpus > 0.0)?;
     // Far more than any machine has, and far from the end of the type.
@@ -285,6 +290,9 @@ fn finish(
     }
     if !findings.published.is_empty() {
         labels.insert(LABEL_PORTS.to_owned(), label_text(&findings.published)?);
+    }
+    if findings.group.is_some() {
+        host.cgroup_parent = findings.group.clone();
     }
     if let Some(network) = &request.network {
         join_network(&mut config, &mut host, &network.handle);

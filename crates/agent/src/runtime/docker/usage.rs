@@ -1,6 +1,6 @@
 //! What the machine is, and what containers use.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bollard::models::{ContainerStatsResponse, SystemInfo};
 use bollard::query_parameters::StatsOptionsBuilder;
@@ -42,12 +42,25 @@ impl Inner {
             },
             capabilities: capabilities(&info, &api, &self.settings),
             gpus: self.settings.gpus.clone(),
+            machine: info.id.filter(|id| !id.is_empty()),
         })
     }
 
     pub(super) async fn usage(&self, id: &str) -> Result<Option<Usage>, RuntimeError> {
+        let Some(mut stats) = self.stats(id).await? else {
+            return Ok(None);
+        };
+        if stats.networks.is_none()
+            && let Some(holder) = self.network_holder(id).await?
+        {
+            stats.networks = self.stats(&holder).await?.and_then(|held| held.networks);
+        }
+        Ok(usage(&stats))
+    }
+
+    /// One look, without the second that Docker would wait to work out rates.
+    async fn stats(&self, id: &str) -> Result<Option<ContainerStatsResponse>, RuntimeError> {
         let kind = ErrorKind::CannotInspectContainer;
-        // One look, without the second that Docker would wait to work out rates.
         let options = StatsOptionsBuilder::new()
             .stream(false)
             .one_shot(true)
@@ -55,11 +68,33 @@ impl Inner {
         let mut stats = std::pin::pin!(self.docker.stats(id, Some(options)));
         match tokio::time::timeout(LOOK_MAX, stats.next()).await {
             Err(_) => Err(timed_out("measured", LOOK_MAX)),
-            Ok(Some(Ok(stats))) => Ok(usage(&stats)),
+            Ok(Some(Ok(stats))) => Ok(Some(stats)),
             Ok(Some(Err(error))) if status(&error) == Some(NOT_FOUND) => Ok(None),
             Ok(Some(Err(error))) => Err(describe(kind, &error)),
             Ok(None) => Ok(None),
         }
+    }
+
+    /// The container whose network this one shares, which Docker counts for that one alone. It
+    /// stays the same for a container's whole life.
+    async fn network_holder(&self, id: &str) -> Result<Option<String>, RuntimeError> {
+        let lock = || self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(id) {
+            return Ok(known.clone());
+        }
+        let Some(seen) = self.look(id).await? else {
+            return Ok(None);
+        };
+        let mode = seen.host_config.and_then(|host| host.network_mode);
+        let holder = mode.and_then(|mode| Some(mode.strip_prefix("container:")?.to_owned()));
+        lock().insert(id.to_owned(), holder.clone());
+        Ok(holder)
+    }
+
+    /// Forgets what was learned of a container that is gone.
+    pub(super) fn forget_holder(&self, id: &str) {
+        let holders = self.holders.lock();
+        holders.unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 }
 

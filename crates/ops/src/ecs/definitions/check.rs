@@ -11,8 +11,8 @@ use berth_placement::Expression;
 
 use super::container;
 use super::draft::name;
-use super::sizes;
 use crate::ecs::fault::client;
+use crate::ecs::sizes;
 use crate::error::ApiError;
 
 /// The most containers of a definition.

@@ -10,7 +10,8 @@ use berth_model::text::Text;
 
 use super::container::{gpus, port_range};
 use super::draft::{is_ecr_image, is_windows, log_driver, name};
-use super::{fargate, sizes};
+use super::fargate;
+use crate::ecs::sizes;
 use crate::error::ApiError;
 
 /// Launch types that the definition can run on, in the order that Amazon ECS gives them.

@@ -3,8 +3,8 @@
 
 use berth_api::ecs::{self, NetworkMode, OSFamily};
 
-use super::sizes;
 use crate::ecs::fault::client;
+use crate::ecs::sizes;
 use crate::error::ApiError;
 
 /// The least seconds of a start or stop timeout that can be granted.

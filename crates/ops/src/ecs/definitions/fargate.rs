@@ -3,8 +3,8 @@
 use berth_api::ecs::{self, Compatibility, NetworkMode, PidMode};
 
 use super::draft::{self, is_windows};
-use super::sizes;
 use crate::ecs::fault::client;
+use crate::ecs::sizes;
 use crate::error::ApiError;
 
 /// Log drivers that Fargate has.
@@ -49,14 +49,11 @@ fn check_sizes_given(definition: &ecs::TaskDefinition) -> Result<(), ApiError> {
     let (Some(cpu), Some(memory)) = (&definition.cpu, &definition.memory) else {
         return Ok(());
     };
-    let (units, mib) = (sizes::cpu(cpu)?, sizes::memory(memory)?);
-    if sizes::fargate_has(units, mib, is_windows(definition)) {
-        return Ok(());
-    }
-    Err(client(format!(
-        "No Fargate configuration exists for given values: {units} CPU, {mib} memory. See the \
-         Amazon ECS documentation for the valid values."
-    )))
+    sizes::check_fargate(
+        sizes::cpu(cpu)?,
+        sizes::memory(memory)?,
+        is_windows(definition),
+    )
 }
 
 fn unsupported(member: &str) -> Result<(), ApiError> {

@@ -14,7 +14,6 @@ mod derive;
 mod draft;
 mod fargate;
 mod list;
-pub(crate) mod sizes;
 
 use std::sync::Arc;
 

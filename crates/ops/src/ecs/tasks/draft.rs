@@ -8,12 +8,15 @@ use berth_model::definition::{DefinitionFacts, NetworkMode, TaskDefinition};
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::resources::Demand;
 use berth_model::tags::Tags;
-use berth_model::task::{ContainerSeen, Desired, LastStatus, LaunchType, Seen, Task, TaskSpec};
+use berth_model::task::{
+    ContainerSeen, Desired, LastStatus, LaunchType, Seen, Task, TaskOverrides, TaskSpec,
+};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_state::State;
 
 use crate::ecs::fault::{client, invalid};
+use crate::ecs::sizes;
 use crate::ecs::tags::given_tags;
 use crate::ecs::tasks::network::parse_network;
 use crate::ecs::tasks::overrides::parse_overrides;
@@ -81,7 +84,7 @@ impl Draft {
         }
         let demand = facts.demand(overrides.as_deref());
         if launch == LaunchType::Fargate {
-            check_fargate_size(&demand)?;
+            check_fargate_size(&facts, overrides.as_deref())?;
         }
         let family = &definition.key.family;
         let group = given.group.filter(|group| !group.is_empty());
@@ -200,12 +203,18 @@ fn check_volumes(given: Option<&[ecs::TaskVolumeConfiguration]>) -> Result<(), A
     }
 }
 
-/// A Fargate task has sizes of its own; which ones go together is for registration to say.
-fn check_fargate_size(demand: &Demand) -> Result<(), ApiError> {
-    if demand.cpu > 0 && demand.memory > 0 {
-        return Ok(());
+/// A Fargate task has sizes of its own, of which only some go together (reference §3.1). Berth runs
+/// no Windows tasks, so the sizes are those of Linux.
+fn check_fargate_size(
+    facts: &DefinitionFacts,
+    overrides: Option<&TaskOverrides>,
+) -> Result<(), ApiError> {
+    let cpu = overrides.and_then(|over| over.cpu).or(facts.cpu);
+    let memory = overrides.and_then(|over| over.memory).or(facts.memory);
+    match (cpu, memory) {
+        (Some(cpu), Some(memory)) => sizes::check_fargate(cpu, memory, false),
+        (None, _) | (_, None) => Err(client("No Fargate configuration exists for given values.")),
     }
-    Err(client("No Fargate configuration exists for given values."))
 }
 
 /// The request's tags, the definition's where the request has none of that key, and ECS's own.

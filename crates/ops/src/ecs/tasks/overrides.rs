@@ -5,7 +5,8 @@ use berth_model::definition::DefinitionFacts;
 use berth_model::task::{ContainerOverride, TaskOverrides};
 use berth_model::text::Text;
 
-use crate::ecs::fault::{client, invalid};
+use crate::ecs::fault::invalid;
+use crate::ecs::sizes;
 use crate::error::ApiError;
 
 /// The most characters of the overrides as JSON (reference §9.3).
@@ -38,8 +39,8 @@ pub(super) fn parse_overrides(
         containers.push(parse_container(facts, container)?);
     }
     Ok(Some(Box::new(TaskOverrides {
-        cpu: given.cpu.as_deref().map(parse_cpu).transpose()?,
-        memory: given.memory.as_deref().map(parse_memory).transpose()?,
+        cpu: given.cpu.as_deref().map(sizes::cpu).transpose()?,
+        memory: given.memory.as_deref().map(sizes::memory).transpose()?,
         containers,
         given: Text::new(&text),
     })))
@@ -82,64 +83,4 @@ fn parse_container(
         memory_reservation: size("memoryReservation", given.memory_reservation, MEMORY_MAX)?,
         gpus,
     })
-}
-
-/// CPU units: `256`, or `.25 vCPU`.
-fn parse_cpu(given: &str) -> Result<u32, ApiError> {
-    let units = scaled(
-        given,
-        "vcpu",
-        f64::from(berth_model::resources::CPU_UNITS_PER_VCPU),
-    );
-    units
-        .filter(|units| *units <= CPU_MAX)
-        .ok_or_else(|| client("Invalid 'cpu' setting for task."))
-}
-
-/// MiB: `512`, or `0.5 GB`.
-fn parse_memory(given: &str) -> Result<u32, ApiError> {
-    let mib = scaled(given, "gb", 1024.0);
-    mib.filter(|mib| *mib <= MEMORY_MAX)
-        .ok_or_else(|| client("Invalid 'memory' setting for task."))
-}
-
-/// A whole number, or a decimal one with a unit of `scale`.
-fn scaled(given: &str, unit: &str, scale: f64) -> Option<u32> {
-    let lower = given.trim().to_ascii_lowercase();
-    let Some(number) = lower.strip_suffix(unit) else {
-        return lower.parse().ok().filter(|number| *number > 0);
-    };
-    let number: f64 = number.trim().parse().ok()?;
-    let scaled = (number * scale).round();
-    // The conversion is exact: the range is checked, and a rounded number is whole.
-    (1.0..=f64::from(u32::MAX))
-        .contains(&scaled)
-        .then_some(scaled as u32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_may_carry_units() {
-        for (given, units) in [("256", 256), (".5 vCPU", 512), ("1vcpu", 1024)] {
-            assert_eq!(parse_cpu(given).unwrap(), units);
-        }
-        for (given, mib) in [("512", 512), ("1GB", 1024), ("0.5 gb", 512)] {
-            assert_eq!(parse_memory(given).unwrap(), mib);
-        }
-        for bad in [
-            "",
-            "0",
-            "-1",
-            "x",
-            "NaN vcpu",
-            "inf vcpu",
-            "1e99 vcpu",
-            "9999999",
-        ] {
-            assert!(parse_cpu(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_api::ecs::{self, Fault, op};
-use berth_model::id::InstanceId;
+use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::ClusterKey;
 use berth_model::task::{ClientToken, LastStatus, LaunchType, Task, TaskSpec};
 use berth_model::text::Text;
@@ -154,7 +154,10 @@ impl Run {
         self.draft.check_still_there(tx.state())?;
         let mut tasks = Vec::with_capacity(self.providers.len());
         let mut spec: Option<Arc<TaskSpec>> = None;
-        for provider in &self.providers {
+        // In the order in which a repeated call will find them.
+        let mut ids: Vec<TaskId> = self.providers.iter().map(|_| tx.ids().task()).collect();
+        ids.sort_unstable();
+        for (provider, id) in self.providers.iter().zip(ids) {
             let placement = match self.place(tx) {
                 Ok(placement) => placement,
                 // What has no room for this task has none for the next, which is like it.
@@ -170,7 +173,6 @@ impl Run {
                 None => self.draft.spec_at(tx.now(), provider.as_ref()),
             };
             spec = Some(shared.clone());
-            let id = tx.ids().task();
             tx.put_task(
                 self.draft
                     .task(id, shared, placement.instance, placement.gpus),

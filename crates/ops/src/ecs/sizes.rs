@@ -14,7 +14,7 @@ const MIB_PER_GB: f64 = 1024.0;
 ///
 /// # Errors
 /// ClientException when it is neither, or out of range.
-pub(super) fn cpu(given: &str) -> Result<u32, ApiError> {
+pub(crate) fn cpu(given: &str) -> Result<u32, ApiError> {
     scaled(given, "vcpu", f64::from(CPU_UNITS_PER_VCPU))
         .filter(|units| TASK_CPU.contains(units))
         .ok_or_else(|| client("Invalid 'cpu' setting for task."))
@@ -24,7 +24,7 @@ pub(super) fn cpu(given: &str) -> Result<u32, ApiError> {
 ///
 /// # Errors
 /// ClientException when it is neither.
-pub(super) fn memory(given: &str) -> Result<u32, ApiError> {
+pub(crate) fn memory(given: &str) -> Result<u32, ApiError> {
     scaled(given, "gb", MIB_PER_GB).ok_or_else(|| client("Invalid 'memory' setting for task."))
 }
 
@@ -77,8 +77,22 @@ const FARGATE_SINGLE: [(u32, u32); 4] = [
     (32_768, 249_856),
 ];
 
+/// Refuses sizes that Fargate does not have.
+///
+/// # Errors
+/// ClientException, as ECS words it.
+pub(crate) fn check_fargate(cpu: u32, memory: u32, windows: bool) -> Result<(), ApiError> {
+    if fargate_has(cpu, memory, windows) {
+        return Ok(());
+    }
+    Err(client(format!(
+        "No Fargate configuration exists for given values: {cpu} CPU, {memory} memory. See the \
+         Amazon ECS documentation for the valid values."
+    )))
+}
+
 /// Whether Fargate has tasks of this size.
-pub(crate) fn fargate_has(cpu: u32, memory: u32, windows: bool) -> bool {
+fn fargate_has(cpu: u32, memory: u32, windows: bool) -> bool {
     let in_row = FARGATE.iter().any(|row| {
         let (least, greatest) = row.memory;
         row.cpu == cpu

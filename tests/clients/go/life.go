@@ -1,0 +1,209 @@
+// One life of a cluster, through the AWS SDK for Go. Where the server is, the environment says;
+// what was seen is printed as one line of JSON.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+const patience = time.Minute
+
+func main() {
+	seen, err := life(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	line, err := json.Marshal(seen)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(string(line))
+}
+
+func life(ctx context.Context) (map[string]any, error) {
+	settings, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client := ecs.NewFromConfig(settings)
+	cluster := aws.String("go")
+
+	created, err := client.CreateCluster(ctx, &ecs.CreateClusterInput{
+		ClusterName:       cluster,
+		CapacityProviders: []string{"FARGATE"},
+		Tags:              []types.Tag{{Key: aws.String("team"), Value: aws.String("blue")}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	registered, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+		Family:                  cluster,
+		NetworkMode:             types.NetworkModeAwsvpc,
+		RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate},
+		Cpu:                     aws.String("256"),
+		Memory:                  aws.String("512"),
+		ContainerDefinitions: []types.ContainerDefinition{{
+			Name: aws.String("app"), Image: aws.String("app"), Command: []string{"sleep", "600"},
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	definition := registered.TaskDefinition.TaskDefinitionArn
+
+	run := func() ([]string, error) {
+		started, err := client.RunTask(ctx, &ecs.RunTaskInput{
+			Cluster:        cluster,
+			TaskDefinition: definition,
+			LaunchType:     types.LaunchTypeFargate,
+			Count:          aws.Int32(2),
+			ClientToken:    aws.String("once"),
+			NetworkConfiguration: &types.NetworkConfiguration{
+				AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-1"}},
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+		var arns []string
+		for _, task := range started.Tasks {
+			arns = append(arns, *task.TaskArn)
+		}
+		return arns, nil
+	}
+	tasks, err := run()
+	if err != nil {
+		return nil, err
+	}
+	again, err := run()
+	if err != nil {
+		return nil, err
+	}
+	named := &ecs.DescribeTasksInput{Cluster: cluster, Tasks: tasks}
+
+	running := ecs.NewTasksRunningWaiter(client, func(o *ecs.TasksRunningWaiterOptions) {
+		o.MinDelay, o.MaxDelay = time.Second, time.Second
+	})
+	up, err := running.WaitForOutput(ctx, named, patience)
+	if err != nil {
+		return nil, err
+	}
+
+	_, err = client.UpdateClusterSettings(ctx, &ecs.UpdateClusterSettingsInput{
+		Cluster: cluster,
+		Settings: []types.ClusterSetting{{
+			Name: types.ClusterSettingNameContainerInsights, Value: aws.String("enabled"),
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = client.TagResource(ctx, &ecs.TagResourceInput{
+		ResourceArn: created.Cluster.ClusterArn,
+		Tags:        []types.Tag{{Key: aws.String("stage"), Value: aws.String("test")}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	described, err := client.DescribeClusters(ctx, &ecs.DescribeClustersInput{
+		Clusters: []string{*cluster},
+		Include:  []types.ClusterField{types.ClusterFieldSettings, types.ClusterFieldTags},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, tag := range described.Clusters[0].Tags {
+		tags = append(tags, *tag.Key+"="+*tag.Value)
+	}
+	slices.Sort(tags)
+
+	var listed []string
+	pages := ecs.NewListTasksPaginator(client,
+		&ecs.ListTasksInput{Cluster: cluster, MaxResults: aws.Int32(1)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		listed = append(listed, page.TaskArns...)
+	}
+	slices.Sort(listed)
+	sorted := slices.Sorted(slices.Values(tasks))
+
+	var absent *types.ClusterNotFoundException
+	_, err = client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: aws.String("absent")})
+	if !errors.As(err, &absent) {
+		return nil, fmt.Errorf("an absent cluster is not refused as such: %w", err)
+	}
+
+	for _, task := range tasks {
+		_, err = client.StopTask(ctx, &ecs.StopTaskInput{
+			Cluster: cluster, Task: aws.String(task), Reason: aws.String("enough"),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	stopping := ecs.NewTasksStoppedWaiter(client, func(o *ecs.TasksStoppedWaiterOptions) {
+		o.MinDelay, o.MaxDelay = time.Second, time.Second
+	})
+	down, err := stopping.WaitForOutput(ctx, named, patience)
+	if err != nil {
+		return nil, err
+	}
+
+	_, err = client.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: definition})
+	if err != nil {
+		return nil, err
+	}
+	definitions, err := client.DeleteTaskDefinitions(ctx,
+		&ecs.DeleteTaskDefinitionsInput{TaskDefinitions: []string{*definition}})
+	if err != nil {
+		return nil, err
+	}
+	deleted, err := client.DeleteCluster(ctx, &ecs.DeleteClusterInput{Cluster: cluster})
+	if err != nil {
+		return nil, err
+	}
+
+	var statuses, codes, reasons []string
+	isTime := true
+	for _, task := range up.Tasks {
+		statuses = append(statuses, *task.LastStatus)
+		isTime = isTime && task.StartedAt != nil && task.StartedAt.Year() > 2000
+	}
+	for _, task := range down.Tasks {
+		codes = append(codes, string(task.StopCode))
+		reasons = append(reasons, *task.StoppedReason)
+	}
+	setting := described.Clusters[0].Settings[0]
+	return map[string]any{
+		"cluster":        created.Cluster.Status,
+		"sameTasksAgain": slices.Equal(tasks, again),
+		"waited":         "SUCCESS",
+		"running":        statuses,
+		"startedIsATime": isTime,
+		"settings":       []map[string]string{{"name": string(setting.Name), "value": *setting.Value}},
+		"tags":           tags,
+		"listedAll":      slices.Equal(listed, sorted),
+		"refused":        absent.ErrorMessage(),
+		"stopCodes":      codes,
+		"reasons":        reasons,
+		"definition":     definitions.TaskDefinitions[0].Status,
+		"deleted":        deleted.Cluster.Status,
+	}, nil
+}

@@ -1,0 +1,50 @@
+//! The SDKs of other languages, each through one life of a cluster: the programs in
+//! `tests/clients` make it, run tasks in it, change it and delete it, and print what they saw.
+
+use std::path::Path;
+use std::process::Command;
+
+use berth_tests::{Spec, client, project_root};
+use serde_json::{Value, json};
+
+/// What every program must have seen.
+fn expected() -> Value {
+    json!({
+        "cluster": "ACTIVE",
+        "sameTasksAgain": true,
+        "waited": "SUCCESS",
+        "running": ["RUNNING", "RUNNING"],
+        "startedIsATime": true,
+        "settings": [{ "name": "containerInsights", "value": "enabled" }],
+        "tags": ["stage=test", "team=blue"],
+        "listedAll": true,
+        "refused": "Cluster not found.",
+        "stopCodes": ["UserInitiated", "UserInitiated"],
+        "reasons": ["enough", "enough"],
+        "definition": "DELETE_IN_PROGRESS",
+        "deleted": "INACTIVE",
+    })
+}
+
+fn live(program: &str, arguments: &[&Path]) {
+    let server = Spec::dev(&["--runtime", "simulated"]).start();
+    let mut command = Command::new(program);
+    command.args(arguments);
+    assert_eq!(client(&server.aws(), command), expected());
+    server.finish();
+}
+
+#[test]
+fn the_sdk_for_javascript() {
+    let folder = project_root().join("tests/clients/javascript");
+    let packages = folder.join("node_modules");
+    assert!(packages.exists(), "make test installs its packages");
+    live("node", &[&folder.join("life.mjs")]);
+}
+
+#[test]
+fn the_sdk_for_go() {
+    let program = project_root().join("target/clients/go");
+    assert!(program.exists(), "make test builds it");
+    live(&program.display().to_string(), &[]);
+}
