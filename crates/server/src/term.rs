@@ -92,6 +92,8 @@ impl Ground {
     /// lead on from, the epoch, and when, in monotonic milliseconds, the lease was asked for.
     async fn wait_for_lease(&self) -> Result<(Warm, Epoch, u64), RunError> {
         let mut warm = None;
+        // A database that is away is told of once, not twice a second.
+        let mut told = false;
         loop {
             let asked_at = clock::monotonic_ms();
             match self
@@ -106,11 +108,16 @@ impl Ground {
                     }
                 }
                 Ok(None) => {
+                    told = false;
                     self.wait_because("another server leads");
                     warm = catch_up(&self.store, warm.take()).await?;
                 }
                 Err(error) => {
-                    tracing::warn!(?error, "the lease cannot be asked for");
+                    match told {
+                        false => tracing::warn!(?error, "the lease cannot be asked for"),
+                        true => tracing::debug!(?error, "the lease cannot be asked for"),
+                    }
+                    told = true;
                     let reading = matches!(&**self.front.phase.load(), Phase::Reading(_));
                     if !reading {
                         self.wait_because("the database cannot be reached");
@@ -134,11 +141,6 @@ impl Ground {
             front,
             stop,
         } = self;
-        let loaded = writer.newest().load_full();
-        if let Err(error) = finish_deletions(logs, &loaded).await {
-            tracing::warn!(?error, "events of deleted log groups may be left over");
-        }
-        drop(loaded);
         // Sessions and loops end first; the writer ends when they have handed in their last.
         let (users, writing) = (CancellationToken::new(), CancellationToken::new());
         let inbox = WriterInbox::new(&front.metrics);
@@ -204,6 +206,10 @@ impl Ground {
             users.clone(),
         ));
         loops.close();
+        // The lease is renewed meanwhile, and nobody is served yet.
+        if let Err(error) = finish_deletions(logs, &newest.load_full()).await {
+            tracing::warn!(?error, "events of deleted log groups may be left over");
+        }
         let app = Arc::new(App {
             cx,
             newest,

@@ -136,6 +136,7 @@ fn containers_that_end_with_their_docker_are_reported_with_their_codes() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a time is what is measured")]
 fn a_restarted_server_has_its_agents_back_at_once() {
     let mut field = Field::simulated(&[]);
     let mut waits: Vec<_> = (0..5)

@@ -175,7 +175,7 @@ fn lines_arrive_once_though_agent_and_docker_restart() {
         let settings = daemon.settings(Some(service.clone()));
         let runtime = daemon.runtime_with(settings.clone()).await;
         let container = numbered(100_000, "usleep 2000;");
-        let running = Running::start_all(&runtime, task("logs", vec![container])).await;
+        let running = Running::start_all(&runtime, task("again", vec![container])).await;
         let id = running.id("app");
         drop(running);
         let shipped = |more: usize| {

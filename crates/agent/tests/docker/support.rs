@@ -277,6 +277,7 @@ pub(crate) fn with_config(mut container: Container, config: &serde_json::Value) 
     container
 }
 
+/// A task. Tests run side by side on one machine, so each takes ids of its own.
 pub(crate) fn task(id: &str, containers: Vec<Container>) -> Task {
     Task {
         arn: format!("arn:aws:ecs:us-east-1:000000000000:task/default/{id}"),

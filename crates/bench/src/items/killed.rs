@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock;
 use crate::connection::Connection;
@@ -16,7 +16,7 @@ use crate::postgres::Postgres;
 use crate::process::wait_until;
 use crate::report::{Goal, Run};
 use crate::server::Server;
-use crate::stage::{CLUSTER, Setting, Stage, TASKS_PER_CALL, run_task};
+use crate::stage::{CLUSTER, Setting, Stage, run_task};
 
 /// Callers of the load, and how long each waits between calls: some 40 calls, or 400 tasks, a
 /// second.
@@ -55,13 +55,19 @@ fn keep_calling(address: SocketAddr, call: &[u8], stop: &AtomicBool, good: &Atom
         connection = connection.or_else(|| Connection::open(address).ok());
         match connection.as_mut().map(|open| open.call(call)) {
             Some(Ok(answer)) if answer.status == 200 => {
-                good.fetch_add(TASKS_PER_CALL, Ordering::Relaxed);
+                good.fetch_add(tasks_in(answer.body), Ordering::Relaxed);
             }
             Some(Ok(_)) => {}
             Some(Err(_)) | None => connection = None,
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// How many tasks an answer to RunTask has: while agents are away, it may have failures instead.
+fn tasks_in(answer: &[u8]) -> u64 {
+    let answer: Value = serde_json::from_slice(answer).unwrap_or_default();
+    answer["tasks"].as_array().map_or(0, Vec::len) as u64
 }
 
 fn kill_and_start(
@@ -137,4 +143,19 @@ fn kill_and_start(
         Goal::AtMost(300.0),
     );
     Ok(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_no_acknowledged_task() {
+        assert_eq!(tasks_in(br#"{"failures":[],"tasks":[{},{}]}"#), 2);
+        assert_eq!(
+            tasks_in(br#"{"failures":[{"reason":"AGENT"}],"tasks":[]}"#),
+            0
+        );
+        assert_eq!(tasks_in(b"no JSON"), 0);
+    }
 }
