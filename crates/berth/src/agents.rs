@@ -31,6 +31,8 @@ const RESERVED_PORTS: [u16; 5] = [22, 2375, 2376, 51678, 51679];
 const DISK_FREE_MIN: u64 = 512 * 1024 * 1024;
 /// Images that no container used for so long are removed.
 const IMAGE_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How often a start that waits for something says so: soon enough that nobody thinks it dead.
+const TELL_EVERY: Duration = Duration::from_secs(3);
 /// What a simulated machine has when nothing else is said: a usual small server.
 const SIMULATED_CPU: u32 = 4096;
 const SIMULATED_MEMORY: u32 = 16_384;
@@ -70,6 +72,17 @@ pub(crate) struct Identity<'a> {
     pub(crate) cleanup_wait: Duration,
 }
 
+/// Waits for `work`, and says so as long as it lasts: it stands between a start and its end.
+async fn told<T>(what: &'static str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(TELL_EVERY, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => tracing::warn!(what, "still waiting"),
+        }
+    }
+}
+
 impl Place<'_> {
     /// Opens the journal and the runtime.
     pub(crate) async fn open(&self) -> Result<Workshop, Failure> {
@@ -94,8 +107,9 @@ impl Place<'_> {
         let mut endpoints = None;
         let runtime: Arc<dyn Runtime> = match self.work.runtime {
             cli::Runtime::Docker => {
-                let docker = self.docker(&api).await?;
-                endpoints = Some(TaskEndpoints::start(&docker, &self.data_dir).await?);
+                let docker = told("Docker to answer", self.docker(&api)).await?;
+                let starting = TaskEndpoints::start(&docker, &self.data_dir);
+                endpoints = Some(told("the addresses that tasks call", starting).await?);
                 Arc::new(docker)
             }
             cli::Runtime::Simulated => self.simulated(clock, &journal, &loaded)?,

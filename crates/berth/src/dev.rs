@@ -56,7 +56,9 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
     if dev.agents > 0 {
         offer(&agents, &started).await?;
     }
-    started.print_banner("dev");
+    if !started.running.stop_token().is_cancelled() {
+        started.print_banner("dev");
+    }
     let ended = started.run().await;
     agents.stop().await;
     ended
