@@ -117,13 +117,15 @@ impl Task {
 
     /// The stop code and reason of a task that ended by itself (reference §4.4).
     fn why_it_ended(&self, facts: &DefinitionFacts, report: &TaskReport) -> (StopCode, Text) {
-        let ran = self.seen.started_at.is_some()
-            || self
-                .seen
-                .containers
-                .iter()
-                .any(|container| container.exit_code.is_some());
-        if ran {
+        // Before the task was RUNNING, an essential container that says why and has no exit code is
+        // one that could not be started: others may have run and were stopped for it.
+        let mut seen = facts.containers.iter().zip(&self.seen.containers);
+        let failed = seen.any(|(container, seen)| {
+            container.essential && seen.reason.is_some() && seen.exit_code.is_none()
+        });
+        let mut containers = self.seen.containers.iter();
+        let ended = containers.any(|container| container.exit_code.is_some());
+        if self.seen.started_at.is_some() || (ended && !failed) {
             return (
                 StopCode::EssentialContainerExited,
                 Text::new("Essential container in task exited"),

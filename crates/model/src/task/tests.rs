@@ -150,6 +150,23 @@ fn a_task_whose_image_cannot_be_pulled_failed_to_start() {
 }
 
 #[test]
+fn a_task_whose_essential_container_cannot_start_failed_to_start_though_another_ran() {
+    let mut failed = container("app", ContainerLast::Stopped, None);
+    failed.reason = Some("CannotStartContainerError: no such program".into());
+    let end = report(
+        ReportedStatus::Stopped,
+        vec![container("side", ContainerLast::Stopped, Some(137)), failed],
+    );
+    let stop = placed()
+        .after_report(&facts(), &end, T1)
+        .unwrap()
+        .stop
+        .unwrap();
+    assert_eq!(stop.code, StopCode::TaskFailedToStart);
+    assert_eq!(stop.reason, "CannotStartContainerError: no such program");
+}
+
+#[test]
 fn a_decided_stop_keeps_its_reason_when_the_task_ends() {
     let task = running().stopping(user_stop()).unwrap();
     assert!(task.stop_due());
