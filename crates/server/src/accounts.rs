@@ -13,6 +13,7 @@ use berth_wire::sigv4::{
 use http::HeaderMap;
 
 use crate::clock;
+use crate::roles::RoleKey;
 
 /// What the access key id of a local agent of `berth dev` begins with; the account's twelve
 /// digits follow. Such a call opens no world of its own accord.
@@ -52,8 +53,12 @@ impl Access {
         &self,
         received: &Received<'_>,
         base_url: &str,
+        roles: &RoleKey,
     ) -> Result<Authenticated, Fault> {
         let credential = parse_authorization(received.headers)?;
+        if let Some(sender) = role_session(received, &credential, base_url, roles)? {
+            return Ok(sender);
+        }
         let account = match self {
             Self::Anybody => account_named_by(&credential.access_key_id),
             Self::Keys(keys) => {
@@ -73,8 +78,42 @@ impl Access {
             opens_world: matches!(self, Self::Anybody)
                 && !credential.access_key_id.starts_with(LOCAL_AGENT_KEY),
             service: credential.service,
+            is_role: false,
         })
     }
+}
+
+/// The task role that signed this request, if it was one: also in `berth dev`, so that a task
+/// learns there who it is.
+fn role_session(
+    received: &Received<'_>,
+    credential: &Credential,
+    base_url: &str,
+    roles: &RoleKey,
+) -> Result<Option<Authenticated>, Fault> {
+    let token = received.headers.get("x-amz-security-token");
+    let Some(token) = token.and_then(|token| token.to_str().ok()) else {
+        return Ok(None);
+    };
+    let Some(opened) = roles.open(token, clock::wall())? else {
+        return Ok(None);
+    };
+    if opened.access_key_id != credential.access_key_id {
+        return Err(unrecognized_client());
+    }
+    let secret = Secret {
+        secret_access_key: &opened.secret_access_key,
+        session_token: Some(token),
+    };
+    verify(received, credential, &secret, clock::system_time())?;
+    let mut caller = caller(credential, opened.session.account()?, base_url)?;
+    (caller.arn, caller.user_id) = opened.session.identity();
+    Ok(Some(Authenticated {
+        caller,
+        service: credential.service.clone(),
+        opens_world: false,
+        is_role: true,
+    }))
 }
 
 /// A request whose sender is known.
@@ -85,6 +124,8 @@ pub(crate) struct Authenticated {
     pub(crate) service: String,
     /// Whether the local agents of `berth dev` are to join the caller's world before it is answered.
     pub(crate) opens_world: bool,
+    /// Whether it is the session of a task's role, which may not act as an agent.
+    pub(crate) is_role: bool,
 }
 
 /// The account that an access key id of `berth dev` names: its own twelve digits, or those of a

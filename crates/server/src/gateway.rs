@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::metrics::Metrics;
+use crate::roles::RoleKey;
 
 pub(crate) use acs::upgrade as acs_upgrade;
 pub(crate) use tcs::upgrade as tcs_upgrade;
@@ -40,6 +41,7 @@ const MAILBOX_MAX: usize = 1024;
 pub(crate) struct Gateway {
     cx: Arc<Context>,
     epoch: u32,
+    roles: RoleKey,
     metrics: Arc<Metrics>,
     slots: RwLock<HashMap<InstanceId, Slot>>,
     generations: AtomicU64,
@@ -91,6 +93,7 @@ impl Gateway {
     pub(crate) fn new(
         cx: Arc<Context>,
         epoch: u32,
+        roles: RoleKey,
         metrics: Arc<Metrics>,
         cancel: CancellationToken,
     ) -> Arc<Self> {
@@ -98,6 +101,7 @@ impl Gateway {
         Arc::new(Self {
             cx,
             epoch,
+            roles,
             metrics,
             slots: RwLock::default(),
             generations: AtomicU64::new(0),

@@ -16,6 +16,7 @@ mod logs;
 mod loops;
 mod metrics;
 mod payload;
+mod roles;
 mod run;
 mod services;
 mod standby;

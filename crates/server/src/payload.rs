@@ -73,6 +73,9 @@ pub(crate) struct PayloadContext {
     pub(crate) role_credentials: Option<proto::Credentials>,
     /// Credentials of the execution role, for the agent.
     pub(crate) execution_role_credentials: Option<proto::Credentials>,
+    /// Credentials for the log driver of a stock agent's Docker, of a task without an execution
+    /// role. They travel in that role's place; nothing else of the task uses them.
+    pub(crate) log_credentials: Option<proto::Credentials>,
 }
 
 /// Why a task cannot be sent. Either one means that the record is damaged: registration and
@@ -142,7 +145,10 @@ fn start(
         memory: memory.map(i64::from),
         network_mode: Some(network_mode(facts.network_mode).to_owned()),
         role_credentials: cx.role_credentials.clone(),
-        execution_role_credentials: cx.execution_role_credentials.clone(),
+        execution_role_credentials: cx
+            .execution_role_credentials
+            .clone()
+            .or_else(|| cx.log_credentials.clone()),
         elastic_network_interfaces: Vec::new(),
         pid_mode: body.pid_mode.as_ref().map(ToString::to_string),
         ipc_mode: body.ipc_mode.as_ref().map(ToString::to_string),

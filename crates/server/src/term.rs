@@ -158,7 +158,13 @@ impl Ground {
         // The agents' numbers have room for 31 bits of epoch: a server would have to start more
         // than twice a second for thirty years to use them up.
         let number = u32::try_from(epoch.0 & 0x7fff_ffff).unwrap_or(0);
-        let gateway = Gateway::new(cx.clone(), number, front.metrics.clone(), users.clone());
+        let gateway = Gateway::new(
+            cx.clone(),
+            number,
+            front.roles.clone(),
+            front.metrics.clone(),
+            users.clone(),
+        );
         let told = gateway.clone();
         let news = Arc::new(ServiceNews::default());
         let service_news = news.clone();

@@ -109,7 +109,7 @@ fn of_payload(task: &Value) -> Taken {
 }
 
 /// An instance as a stock agent registers it, but large.
-fn register(caller: &mut Caller) -> String {
+pub(crate) fn register(caller: &mut Caller) -> String {
     let recorded = super::transcripts();
     let registration = recorded.iter().flat_map(|(_, events)| events);
     let registration = registration.filter_map(|event| match event {
@@ -124,9 +124,11 @@ fn register(caller: &mut Caller) -> String {
             resource["integerValue"] = json!(1_000_000);
         }
     }
-    // What it says when it may set limits for whole tasks.
+    // What it says when it may set limits for whole tasks, and give roles.
     let limits = json!({ "name": "ecs.capability.task-cpu-mem-limit" });
-    input["attributes"].as_array_mut().unwrap().push(limits);
+    let roles = json!({ "name": "com.amazonaws.ecs.capability.task-iam-role" });
+    let attributes = input["attributes"].as_array_mut().unwrap();
+    attributes.extend([limits, roles]);
     let answer = caller.call("RegisterContainerInstance", &input);
     let arn = &answer["containerInstance"]["containerInstanceArn"];
     arn.as_str().unwrap().to_owned()

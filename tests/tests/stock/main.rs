@@ -9,6 +9,7 @@
 mod arithmetic;
 mod names;
 mod replay;
+mod roles;
 mod session;
 
 use std::path::PathBuf;

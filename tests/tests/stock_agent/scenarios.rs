@@ -2,6 +2,7 @@
 
 mod outages;
 mod restarts;
+mod roles;
 mod tasks;
 mod tls;
 
@@ -20,6 +21,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("server-killed", restarts::server_killed),
     scenario("drain", restarts::drain),
     scenario("emptied-server", restarts::emptied),
+    scenario("task-role", roles::task_role),
     scenario("over-tls", tls::over_tls),
     scenario("restored-backup", restarts::restored),
     long("thousand-tasks", tasks::thousand),

@@ -1,5 +1,7 @@
 //! ACS: what agents are told to start and stop.
 
+mod credentials;
+
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
@@ -16,6 +18,7 @@ use http::request::Parts;
 use super::request::{self, AgentQuery, INACTIVE};
 use super::socket::{Gone, close, limited, send};
 use super::{Gateway, Mailbox};
+use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
 use crate::payload::{self, AgentKind, LogRoute, PayloadContext};
@@ -34,10 +37,10 @@ pub(crate) async fn upgrade(
         let instance = request::instance(&state, &caller, query.get("containerInstanceArn"))?;
         Ok::<_, request::Refused>((app.gateway.clone(), instance, query))
     })();
+    let base_url = base_url(&parts.headers, front.tls);
     match opened {
         Ok((gateway, instance, query)) => limited(upgrade).on_upgrade(move |socket| async move {
-            let send_credentials = query.get("sendCredentials") == "true";
-            run(gateway, instance, query.version(), send_credentials, socket).await;
+            run(gateway, instance, &query, base_url, socket).await;
         }),
         Err(refused) => refused.into_response(),
     }
@@ -46,8 +49,8 @@ pub(crate) async fn upgrade(
 async fn run(
     gateway: Arc<Gateway>,
     instance: InstanceId,
-    version: AgentVersion,
-    send_credentials: bool,
+    query: &AgentQuery,
+    base_url: String,
     mut socket: WebSocket,
 ) {
     let (mailbox, generation, counter) = gateway.enter(instance);
@@ -62,7 +65,7 @@ async fn run(
         instance_arn: record.cluster.instance_arn(instance),
         epoch: gateway.epoch,
         counter,
-        send_credentials,
+        send_credentials: query.get("sendCredentials") == "true",
         seed: u64::from_le_bytes(clock::random_bytes()),
     };
     let mut connected = Connected {
@@ -70,8 +73,10 @@ async fn run(
         instance,
         session: AcsSession::new(config, clock::monotonic_ms()),
         mailbox,
+        base_url,
+        renew_at: 0,
     };
-    connected.note_connection(Some(version)).await;
+    connected.note_connection(Some(query.version())).await;
     connected.serve(&mut socket).await;
     gateway.counted(instance, generation, connected.session.counter());
     if gateway.leave(instance, generation) {
@@ -86,12 +91,17 @@ struct Connected {
     instance: InstanceId,
     session: AcsSession,
     mailbox: Arc<Mailbox>,
+    /// Where the agent found this server.
+    base_url: String,
+    /// When the credentials of tasks are sent anew, in monotonic milliseconds.
+    renew_at: u64,
 }
 
 impl Connected {
     async fn serve(&mut self, socket: &mut WebSocket) {
         let mut out = Vec::new();
         self.session.poll(clock::monotonic_ms(), &mut out);
+        self.renew_credentials(&mut out);
         self.session.want_manifest(&mut out);
         self.look(&mut out);
         let cancel = self.gateway.cancel.clone();
@@ -117,6 +127,9 @@ impl Connected {
                 () = mailbox.bell.notified() => self.look(&mut out),
                 () = tokio::time::sleep_until(clock::at_monotonic_ms(self.session.due())) => {
                     self.session.poll(clock::monotonic_ms(), &mut out);
+                }
+                () = tokio::time::sleep_until(clock::at_monotonic_ms(self.renew_at)) => {
+                    self.renew_credentials(&mut out);
                 }
                 frame = socket.recv() => match frame {
                     Some(Ok(Message::Text(text))) => {
@@ -212,7 +225,8 @@ impl Connected {
                 return None;
             }
         };
-        match payload::render(task, definition, &body, cx) {
+        let cx = self.with_credentials(cx, task, &body);
+        match payload::render(task, definition, &body, &cx) {
             Ok(rendered) => Some(rendered),
             Err(error) => {
                 tracing::error!(task = %task.id, ?error, "task cannot be put on the wire");
@@ -227,12 +241,13 @@ impl Connected {
         Some(PayloadContext {
             agent: AgentKind::of(record),
             logs: LogRoute {
-                endpoint: self.gateway.cx.limits.advertise_url.clone(),
+                endpoint: Some(self.service_url().to_owned()),
                 credentials_path: None,
             },
             zone: zone.map(|zone| zone.as_str().to_owned()),
             role_credentials: None,
             execution_role_credentials: None,
+            log_credentials: None,
         })
     }
 
@@ -264,7 +279,8 @@ impl Connected {
                     }
                     self.mailbox.ring();
                 }
-                // Credentials are issued together with task roles; there are none yet.
+                // Every session begins with them, wanted or not: an agent that comes back may
+                // have been away for as long as they last.
                 AcsOutput::CredentialsWanted
                 | AcsOutput::CredentialsAcked(_)
                 | AcsOutput::Acked(_) => {}

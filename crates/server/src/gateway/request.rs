@@ -93,8 +93,17 @@ pub(crate) fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refus
     };
     let sender = front
         .access
-        .authenticate(&received, &base_url(&parts.headers, front.tls));
-    sender.map(|sender| sender.caller).map_err(Refused::Fault)
+        .authenticate(
+            &received,
+            &base_url(&parts.headers, front.tls),
+            &front.roles,
+        )
+        .map_err(Refused::Fault)?;
+    if sender.is_role {
+        let text = "The role of a task is no agent.";
+        return Err(Refused::Instance("AccessDeniedException", text));
+    }
+    Ok(sender.caller)
 }
 
 /// The instance that the agent says it is, if it may open a session.

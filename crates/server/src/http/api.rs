@@ -96,7 +96,9 @@ async fn answer(
         Route::Query => {}
     }
     let base_url = base_url(received.headers, front.tls);
-    let sender = front.access.authenticate(received, &base_url)?;
+    let sender = front
+        .access
+        .authenticate(received, &base_url, &front.roles)?;
     let service = match named.service {
         Some(service) => service,
         None => {
@@ -110,6 +112,9 @@ async fn answer(
     let known = service.operations.iter().find(|name| **name == operation);
     let known = known.ok_or_else(|| Fault::unknown_operation(&operation))?;
     named.operation = Some(known);
+    if sender.is_role && is_for_agents(known) {
+        return Err(access_denied(&sender.caller.arn, known).into());
+    }
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;
     let app = front.readable().map_err(not_leading)?;
@@ -124,6 +129,20 @@ async fn answer(
     };
     let answered = tokio::time::timeout(patience, running).await;
     answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")))
+}
+
+/// Whether only an agent has a use for this operation.
+fn is_for_agents(operation: &str) -> bool {
+    operation.starts_with("Submit")
+        || matches!(
+            operation,
+            "RegisterContainerInstance" | "DiscoverPollEndpoint"
+        )
+}
+
+fn access_denied(arn: &str, operation: &str) -> Fault {
+    let text = format!("User: {arn} is not authorized to perform: ecs:{operation}");
+    Fault::client("AccessDeniedException", text)
 }
 
 /// A handler's defect is its caller's 500, not the server's end.

@@ -78,6 +78,7 @@ fn given_body(body: Value) -> Given {
             zone: None,
             role_credentials: None,
             execution_role_credentials: None,
+            log_credentials: None,
         },
     }
 }
