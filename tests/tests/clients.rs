@@ -1,5 +1,5 @@
 //! The SDKs of other languages, each through one life of a cluster: the programs in
-//! `tests/clients` make it, run tasks in it, change it and delete it, and print what they saw.
+//! `tests/clients` make it, run tasks and a service in it, change them and delete them, and print what they saw.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +21,9 @@ fn expected() -> Value {
         "refused": "Cluster not found.",
         "stopCodes": ["UserInitiated", "UserInitiated"],
         "reasons": ["enough", "enough"],
+        "service": ["ACTIVE", 2, 2],
+        "rollout": ["COMPLETED"],
+        "listedServices": true,
         "definition": "DELETE_IN_PROGRESS",
         "deleted": "INACTIVE",
     })

@@ -166,6 +166,11 @@ func life(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 
+	service, listedServices, err := serve(ctx, client, cluster, definition)
+	if err != nil {
+		return nil, err
+	}
+
 	_, err = client.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: definition})
 	if err != nil {
 		return nil, err
@@ -190,6 +195,10 @@ func life(ctx context.Context) (map[string]any, error) {
 		codes = append(codes, string(task.StopCode))
 		reasons = append(reasons, *task.StoppedReason)
 	}
+	var rollout []types.DeploymentRolloutState
+	for _, deployment := range service.Deployments {
+		rollout = append(rollout, deployment.RolloutState)
+	}
 	setting := described.Clusters[0].Settings[0]
 	return map[string]any{
 		"cluster":        created.Cluster.Status,
@@ -203,7 +212,79 @@ func life(ctx context.Context) (map[string]any, error) {
 		"refused":        absent.ErrorMessage(),
 		"stopCodes":      codes,
 		"reasons":        reasons,
+		"service":        []any{*service.Status, service.DesiredCount, service.RunningCount},
+		"rollout":        rollout,
+		"listedServices": slices.Equal(listedServices, []string{*service.ServiceArn}),
 		"definition":     definitions.TaskDefinitions[0].Status,
 		"deleted":        deleted.Cluster.Status,
 	}, nil
+}
+
+// serve makes a service, changes it, looks at it and deletes it.
+func serve(
+	ctx context.Context, client *ecs.Client, cluster, definition *string,
+) (*types.Service, []string, error) {
+	made, err := client.CreateService(ctx, &ecs.CreateServiceInput{
+		Cluster:        cluster,
+		ServiceName:    aws.String("web"),
+		TaskDefinition: definition,
+		DesiredCount:   aws.Int32(1),
+		LaunchType:     types.LaunchTypeFargate,
+		NetworkConfiguration: &types.NetworkConfiguration{
+			AwsvpcConfiguration: &types.AwsVpcConfiguration{Subnets: []string{"subnet-1"}},
+		},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	named := &ecs.DescribeServicesInput{Cluster: cluster, Services: []string{*made.Service.ServiceArn}}
+	stable := ecs.NewServicesStableWaiter(client, func(o *ecs.ServicesStableWaiterOptions) {
+		o.MinDelay, o.MaxDelay = time.Second, time.Second
+	})
+	if err := stable.Wait(ctx, named, patience); err != nil {
+		return nil, nil, err
+	}
+	_, err = client.UpdateService(ctx, &ecs.UpdateServiceInput{
+		Cluster: cluster, Service: aws.String("web"), DesiredCount: aws.Int32(2),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	described, err := stable.WaitForOutput(ctx, named, patience)
+	if err != nil {
+		return nil, nil, err
+	}
+	var listed []string
+	pages := ecs.NewListServicesPaginator(client, &ecs.ListServicesInput{Cluster: cluster})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		listed = append(listed, page.ServiceArns...)
+	}
+	tasks, err := client.ListTasks(ctx, &ecs.ListTasksInput{Cluster: cluster, ServiceName: aws.String("web")})
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = client.DeleteService(ctx, &ecs.DeleteServiceInput{
+		Cluster: cluster, Service: aws.String("web"), Force: aws.Bool(true),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	inactive := ecs.NewServicesInactiveWaiter(client, func(o *ecs.ServicesInactiveWaiterOptions) {
+		o.MinDelay, o.MaxDelay = time.Second, time.Second
+	})
+	if err := inactive.Wait(ctx, named, patience); err != nil {
+		return nil, nil, err
+	}
+	stopped := ecs.NewTasksStoppedWaiter(client, func(o *ecs.TasksStoppedWaiterOptions) {
+		o.MinDelay, o.MaxDelay = time.Second, time.Second
+	})
+	ended := &ecs.DescribeTasksInput{Cluster: cluster, Tasks: tasks.TaskArns}
+	if err := stopped.Wait(ctx, ended, patience); err != nil {
+		return nil, nil, err
+	}
+	return &described.Services[0], listed, nil
 }

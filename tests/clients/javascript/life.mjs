@@ -79,6 +79,30 @@ for (const task of tasks) {
 await ecs.waitUntilTasksStopped(patience, { cluster, tasks });
 const stopped = (await call(new ecs.DescribeTasksCommand({ cluster, tasks }))).tasks;
 
+const made = await call(
+  new ecs.CreateServiceCommand({
+    cluster,
+    serviceName: "web",
+    taskDefinition: definition,
+    desiredCount: 1,
+    launchType: "FARGATE",
+    networkConfiguration: { awsvpcConfiguration: { subnets: ["subnet-1"] } },
+  }),
+);
+const services = [made.service.serviceArn];
+await ecs.waitUntilServicesStable(patience, { cluster, services });
+await call(new ecs.UpdateServiceCommand({ cluster, service: "web", desiredCount: 2 }));
+await ecs.waitUntilServicesStable(patience, { cluster, services });
+const [service] = (await call(new ecs.DescribeServicesCommand({ cluster, services }))).services;
+const listedServices = [];
+for await (const page of ecs.paginateListServices({ client }, { cluster })) {
+  listedServices.push(...page.serviceArns);
+}
+const ofService = (await call(new ecs.ListTasksCommand({ cluster, serviceName: "web" }))).taskArns;
+await call(new ecs.DeleteServiceCommand({ cluster, service: "web", force: true }));
+await ecs.waitUntilServicesInactive(patience, { cluster, services });
+await ecs.waitUntilTasksStopped(patience, { cluster, tasks: ofService });
+
 await call(new ecs.DeregisterTaskDefinitionCommand({ taskDefinition: definition }));
 const deletedDefinitions = await call(
   new ecs.DeleteTaskDefinitionsCommand({ taskDefinitions: [definition] }),
@@ -98,6 +122,9 @@ console.log(
     refused,
     stopCodes: stopped.map((task) => task.stopCode),
     reasons: stopped.map((task) => task.stoppedReason),
+    service: [service.status, service.desiredCount, service.runningCount],
+    rollout: service.deployments.map((deployment) => deployment.rolloutState),
+    listedServices: listedServices.join() === services.join(),
     definition: deletedDefinitions.taskDefinitions[0].status,
     deleted: deleted.cluster.status,
   }),
