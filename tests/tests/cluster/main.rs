@@ -12,4 +12,5 @@ mod doctor;
 mod python_clients;
 mod secrets;
 mod services;
+mod services_docker;
 mod simulated_agents;

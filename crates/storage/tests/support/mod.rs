@@ -164,3 +164,10 @@ pub async fn until(patience: std::time::Duration, mut holds: impl FnMut() -> boo
 pub async fn fold_all(store: &Store) {
     while store.fold_once().await.unwrap().more {}
 }
+
+/// How many migrations there are: the newest version that this program knows.
+pub fn newest_version() -> u32 {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/postgres");
+    let files = std::fs::read_dir(folder).expect("the folder of migrations");
+    u32::try_from(files.count()).expect("not so many")
+}

@@ -3,6 +3,8 @@
 //!
 //! `BERTH_TEST_FUZZ_SECONDS` says for how long (20 when it is not set), `BERTH_TEST_SEED` which.
 
+mod services;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::{Duration, Instant};
@@ -44,7 +46,7 @@ fn corpus(instance: &str, task: &str) -> Vec<Request> {
     let tags = json!([{ "key": "k", "value": "v" }]);
     let strategy = json!([{ "capacityProvider": "FARGATE", "base": 1, "weight": 1 }]);
     let filter = json!({ "cluster": "default", "maxResults": 10 });
-    let ecs = vec![
+    let mut ecs = vec![
         (
             "CreateCluster",
             json!({
@@ -288,6 +290,7 @@ fn corpus(instance: &str, task: &str) -> Vec<Request> {
             }),
         ),
     ];
+    ecs.extend(services::requests(task, &tags));
     let (group, stream) = ("group", "stream");
     let name = json!({ "logGroupName": group, "logStreamName": stream });
     let arn = "arn:aws:logs:us-east-1:000000000000:log-group:group";
@@ -674,6 +677,12 @@ fn furnish(server: &Server) -> (String, String) {
     }
     let start = json!({ "taskDefinition": "family:1", "containerInstances": [instance] });
     let started = call("ecs", "StartTask", start);
+    for service in [
+        json!({ "serviceName": "service", "taskDefinition": "family:1", "desiredCount": 1 }),
+        json!({ "serviceName": "external", "deploymentController": { "type": "EXTERNAL" } }),
+    ] {
+        call("ecs", "CreateService", service);
+    }
     call("logs", "CreateLogGroup", json!({ "logGroupName": "group" }));
     let stream = json!({ "logGroupName": "group", "logStreamName": "stream" });
     call("logs", "CreateLogStream", stream);
