@@ -61,7 +61,7 @@ pub(crate) enum Act {
     HangUp,
     Send(String),
     /// Call an operation.
-    Call(&'static str, Value),
+    Call(&'static str, Value, u64),
     /// Tell the health of a task's container.
     Health(String, String, bool),
     /// A payload began this task here.
@@ -87,7 +87,9 @@ pub(crate) struct Agent {
     pub(crate) up: Vec<(u64, String)>,
     pub(crate) held: BTreeMap<String, Held>,
     reports: VecDeque<Value>,
-    awaited: Option<u64>,
+    /// The call whose answer is waited for, and until when.
+    awaited: Option<(u64, u64)>,
+    calls: u64,
     retry_at: u64,
     health_at: u64,
     /// The network to the server is cut until then.
@@ -120,6 +122,7 @@ impl Agent {
             held: BTreeMap::new(),
             reports: VecDeque::new(),
             awaited: None,
+            calls: 0,
             retry_at: 0,
             health_at: 0,
             cut_until: 0,
@@ -143,8 +146,9 @@ impl Agent {
         self.age(now, chance, weather);
         if self.instance.is_none() {
             if self.is_free(now) {
-                self.awaited = Some(now + ANSWER_WAIT_MS);
-                acts.push(Act::Call("RegisterContainerInstance", self.registration()));
+                let number = self.begin_call(now);
+                let body = self.registration();
+                acts.push(Act::Call("RegisterContainerInstance", body, number));
             }
             return acts;
         }
@@ -154,8 +158,8 @@ impl Agent {
         if let Some(report) = self.reports.front().cloned()
             && self.is_free(now)
         {
-            self.awaited = Some(now + ANSWER_WAIT_MS);
-            acts.push(Act::Call("SubmitTaskStateChange", report));
+            let number = self.begin_call(now);
+            acts.push(Act::Call("SubmitTaskStateChange", report, number));
         }
         if now >= self.health_at {
             self.health_at = now + HEALTH_EVERY_MS;
@@ -164,8 +168,14 @@ impl Agent {
         acts
     }
 
+    fn begin_call(&mut self, now: u64) -> u64 {
+        self.calls += 1;
+        self.awaited = Some((self.calls, now + ANSWER_WAIT_MS));
+        self.calls
+    }
+
     fn is_free(&mut self, now: u64) -> bool {
-        if self.awaited.is_some_and(|until| now >= until) {
+        if self.awaited.is_some_and(|(_, until)| now >= until) {
             self.awaited = None;
         }
         self.awaited.is_none() && now >= self.retry_at
@@ -192,11 +202,18 @@ impl Agent {
     }
 
     /// A call of the agent was answered.
-    pub(crate) fn answered(&mut self, now: u64, operation: &str, answer: &Result<Value, String>) {
-        if self.awaited.take().is_none() {
-            // It came after the wait was given up; the call is made again.
+    pub(crate) fn answered(
+        &mut self,
+        now: u64,
+        operation: &str,
+        number: u64,
+        answer: &Result<Value, String>,
+    ) {
+        // Another call's, or one after the wait was given up: the call is made again.
+        if self.awaited.is_none_or(|(awaited, _)| awaited != number) {
             return;
         }
+        self.awaited = None;
         let Ok(value) = answer else {
             self.retry_at = now + 1_000;
             return;

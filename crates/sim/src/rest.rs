@@ -55,6 +55,19 @@ pub(crate) fn unrest(
         .find_map(|service| wants(state, service, wall))
 }
 
+/// A number that changes when something does: the revision, or where services look for room now
+/// and again, what of their tasks and deployments can be seen.
+pub(crate) fn mark(state: &State) -> u64 {
+    let looks_for_room = |service: &std::sync::Arc<Service>| service.memory.place_again_at.is_some();
+    if !state.services.iter().any(looks_for_room) {
+        return state.revision;
+    }
+    let tasks: u64 = state.tasks.iter().map(|task| 1 + u64::from(task.version)).sum();
+    let deployments = state.services.iter().flat_map(|s| state.services.deployments(&s.key));
+    let deployments: i64 = deployments.map(|d| d.rollout.updated_at.as_millis()).sum();
+    tasks.wrapping_add(deployments.unsigned_abs())
+}
+
 fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
     let key = &service.key;
     let row = state.cluster_row(&key.cluster)?;

@@ -42,8 +42,10 @@ const REPORTS_WAIT_MS: u64 = 30_000;
 pub(crate) enum Who {
     /// A call of a user, by number.
     User(u64),
-    /// A call of an agent, by its number.
-    Agent(usize, &'static str),
+    /// A call of an agent: which, what, and the call's number.
+    Agent(usize, &'static str, u64),
+    /// One whose answer is lost on its way: of this user's call, if it is one's.
+    Nobody(Option<u64>),
     /// The server itself.
     Server,
 }

@@ -108,10 +108,13 @@ fn is_lost(state: &State, task: &Task, around: &Surroundings) -> bool {
     })
 }
 
+/// The live tasks of a service; those of one of the same name before it are not its own.
 fn of_service<'s>(state: &'s State, key: &ServiceKey) -> Vec<&'s Arc<Task>> {
     let row = state.cluster_row(&key.cluster);
+    let since = state.services.get(key).map(|service| service.created_at);
     let tasks = row.map(|row| state.tasks.of_service(row, &key.name));
-    tasks.into_iter().flatten().collect()
+    let own = |task: &&Arc<Task>| since.is_none_or(|since| task.spec.created_at >= since);
+    tasks.into_iter().flatten().filter(own).collect()
 }
 
 /// What a look at a service may do, held against what it did.

@@ -1,7 +1,6 @@
 //! A whole cluster from one seed: time, network, machines, users, and one server at a time.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,12 +66,9 @@ pub(crate) struct World {
     agents: Vec<Agent>,
     users: Users,
     http: Vec<Http>,
-    /// Calls under way on the server, with whether their answers come back.
     watch: Watch,
     notes: Notes,
     attributes: Vec<String>,
-    /// Answers that will not arrive: who waits for them, in the order of the calls.
-    deaf: VecDeque<Who>,
 }
 
 impl World {
@@ -118,7 +114,6 @@ impl World {
             watch: Watch::default(),
             notes,
             attributes: Vec::new(),
-            deaf: VecDeque::new(),
         }
     }
 
@@ -250,12 +245,11 @@ impl World {
             self.journal.write(&saving.commit);
         }
         for (who, _) in &term.pending {
-            if let Who::User(number) = who {
+            if let Who::User(number) | Who::Nobody(Some(number)) = who {
                 self.users.closed(*number);
             }
         }
         drop(term);
-        self.deaf.clear();
         self.up_at = self.now + self.chance.between(200, 40_000);
         if self.weather.calm {
             self.up_at = self.now;
@@ -459,8 +453,8 @@ impl World {
         self.http = later;
         for http in due {
             let reachable = match http.who {
-                Who::Agent(which, _) => self.agents[which].is_reachable(now),
-                Who::User(_) | Who::Server => true,
+                Who::Agent(which, ..) => self.agents[which].is_reachable(now),
+                Who::User(_) | Who::Nobody(_) | Who::Server => true,
             };
             let Some(term) = self.term.as_mut().filter(|_| reachable) else {
                 if let Who::User(number) = http.who {
@@ -472,17 +466,21 @@ impl World {
                 && http.operation == "SubmitTaskStateChange"
                 && self.chance.between(0, 20) == 0;
             if loses {
-                if let Who::Agent(which, operation) = http.who {
+                if let Who::Agent(which, operation, number) = http.who {
                     let answer = Ok(serde_json::json!({}));
-                    self.agents[which].answered(now, operation, &answer);
+                    self.agents[which].answered(now, operation, number, &answer);
                 }
                 continue;
             }
+            let who = match http.who {
+                who if http.answers => who,
+                Who::User(number) => Who::Nobody(Some(number)),
+                Who::Agent(..) | Who::Nobody(_) | Who::Server => Who::Nobody(None),
+            };
             if !http.answers {
                 self.notes.cover("fault: answer lost");
-                self.deaf.push_back(http.who.clone());
             }
-            term.call(http.who, http.operation, &http.body);
+            term.call(who, http.operation, &http.body);
         }
     }
 
@@ -495,22 +493,18 @@ impl World {
                 Ok(_) => format!("{who:?} is answered"),
                 Err(error) => format!("{who:?} is refused: {error}"),
             });
-            let deaf = self.deaf.iter().position(|other| *other == who);
-            if let Who::User(number) = who {
+            if let Who::User(number) | Who::Nobody(Some(number)) = who {
                 self.users.closed(number);
-            }
-            if let Some(at) = deaf {
-                self.deaf.remove(at);
-                continue;
             }
             match who {
                 Who::User(number) => self.users.answered(number, &answer, &self.notes),
-                Who::Agent(which, operation) => {
-                    if self.agents[which].is_reachable(self.now) {
-                        self.agents[which].answered(self.now, operation, &answer);
+                Who::Agent(which, operation, number) => {
+                    let agent = &mut self.agents[which];
+                    if agent.is_reachable(self.now) {
+                        agent.answered(self.now, operation, number, &answer);
                     }
                 }
-                Who::Server => {}
+                Who::Nobody(_) | Who::Server => {}
             }
         }
     }
@@ -526,8 +520,8 @@ impl World {
                         self.agents[which].up.push((at, frame.clone()));
                     }
                 }
-                Act::Call(operation, body) => {
-                    self.post(Who::Agent(which, operation), operation, body);
+                Act::Call(operation, body, number) => {
+                    self.post(Who::Agent(which, operation, number), operation, body);
                 }
                 Act::Health(arn, container, healthy) => {
                     if !healthy {
@@ -826,17 +820,16 @@ impl World {
                 None => {
                     let since = *quiet_since.get_or_insert(self.now);
                     if since == self.now {
-                        revision = state.revision;
+                        revision = rest::mark(&state);
                     }
                     if self.now - since >= QUIET_MS {
                         // Deployments of which the first state is right may still end.
-                        let moved = state.revision - revision;
-                        if moved == 0 {
+                        if rest::mark(&state) == revision {
                             return steps;
                         }
-                        revision = state.revision;
+                        revision = rest::mark(&state);
                         quiet_since = Some(self.now);
-                        why = format!("{moved} revisions while all was as desired");
+                        why = "something changes while all is as desired".to_owned();
                     }
                 }
             }
