@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::weather::Weather;
 
 /// How long an agent waits for the answer to a call, in milliseconds.
-const ANSWER_WAIT_MS: u64 = 5_000;
+const ANSWER_WAIT_MS: u64 = 20_000;
 /// How often health is told, in milliseconds.
 const HEALTH_EVERY_MS: u64 = 5_000;
 /// A time that never comes.

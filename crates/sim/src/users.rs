@@ -18,7 +18,7 @@ use crate::watch::{ACKNOWLEDGED, TOKEN_ONCE};
 /// How often a RunTask is repeated whose answer did not come.
 const TRIES_MAX: u32 = 4;
 /// How long an answer is waited for, in milliseconds.
-const ANSWER_WAIT_MS: u64 = 8_000;
+const ANSWER_WAIT_MS: u64 = 15_000;
 
 /// What an answer promised.
 #[derive(Clone, Debug)]
@@ -188,7 +188,9 @@ impl Users {
             return;
         };
         sent.answered = true;
-        let (subject, facts) = (sent.subject.clone(), sent.facts.clone());
+        let failed = value["failures"].as_array().is_some_and(|f| !f.is_empty());
+        let facts = if failed { Vec::new() } else { sent.facts.clone() };
+        let subject = sent.subject.clone();
         if sent.operation == "RunTask" {
             let tasks = value["tasks"].as_array().into_iter().flatten();
             let arns: BTreeSet<String> = tasks

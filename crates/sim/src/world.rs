@@ -799,7 +799,12 @@ impl World {
         let mut why = String::new();
         while self.now - began < REST_WITHIN_MS && !self.notes.is_broken() {
             let next = self.term.as_ref().and_then(|term| term.queue.next_due());
-            let next = next.map_or(5_000, |due| due.saturating_sub(self.now));
+            let busy = !self.http.is_empty() || self.term.as_ref().is_some_and(|t| !t.pending.is_empty());
+            let next = match next {
+                Some(due) if !busy => due.saturating_sub(self.now),
+                None if !busy => 5_000,
+                _ => 0,
+            };
             steps += 1;
             self.advance(next.clamp(200, 5_000), first + steps);
             self.step();
