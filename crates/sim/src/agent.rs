@@ -99,6 +99,9 @@ pub(crate) struct Agent {
     /// Since when it is away by a fault of its own or the network's.
     pub(crate) excuse: Option<u64>,
     saved_number: i64,
+    /// Whether it is Amazon's, which takes minutes to redial after an outage of the server.
+    pub(crate) stock: bool,
+    pub(crate) redial_at: u64,
 }
 
 impl Agent {
@@ -129,6 +132,8 @@ impl Agent {
             off_until: 0,
             excuse: None,
             saved_number: -1,
+            stock: chance.between(0, 2) == 0,
+            redial_at: 0,
         }
     }
 

@@ -326,6 +326,7 @@ impl Term {
                         .tasks
                         .on_instance(instance)
                         .filter(|task| task.last != LastStatus::Stopped)
+                        .filter(|_| mutant != Some(Mutant::ConfirmsEveryStop))
                         .map(|task| (task.spec.cluster.task_arn(task.id), task.desired))
                         .collect();
                     session.acs.manifest(manifest, &mut more);

@@ -64,11 +64,10 @@ mutants! {
     PurgesLive: "purge", "a task is forgotten that has not stopped",
     LosesCommit: "storage", "a commit is answered and not written",
     HalfCommit: "storage", "the last change of a commit is not written",
-    RunsTwice: "writer", "a call is run once more when its outcome was unknown",
     AnswersUnsaved: "writer", "a commit that was not saved is published",
     ForgetsDueOnReconnect: "gateway", "a new session is not told what is due",
     MisroutesPayloads: "gateway", "another instance's agent gets a payload as well",
-    ConfirmsEveryStop: "gateway", "every stop candidate is confirmed",
+    ConfirmsEveryStop: "gateway", "manifests are empty, and every stop candidate is confirmed",
     IgnoresToken: "operations", "a clientToken is passed over",
     LosesReports: "agents", "a report is answered and not taken",
 }
@@ -178,7 +177,9 @@ pub(crate) fn tamper(
             }
         }
         Mutant::StopsBelowMinimum => {
-            if let Some(task) = tasks.iter().find(running)
+            let now = tx.now();
+            let healthy = |task: &&Task| running(task) && !task.is_protected(now);
+            if let Some(task) = tasks.iter().find(healthy)
                 && !(stopped.is_empty() && started.is_empty())
             {
                 stop(tx, task, "planted");
@@ -188,6 +189,10 @@ pub(crate) fn tamper(
             for task in started {
                 let mut extra = task.clone();
                 extra.id = tx.ids().task();
+                // It waits for room, so that it takes none.
+                extra.instance = None;
+                extra.gpus.clear();
+                extra.last = LastStatus::Provisioning;
                 tx.put_task(extra);
             }
         }
@@ -235,7 +240,7 @@ pub(crate) fn tamper(
             }
         }
         Mutant::CompletesFailed => {
-            let failed = tx.state().services.deployments(key);
+            let failed = before.services.deployments(key);
             let failed = failed.filter(|d| d.rollout.state == RolloutState::Failed);
             let failed: Vec<Deployment> = failed.map(|d| Deployment::clone(d)).collect();
             for mut deployment in failed {
@@ -288,7 +293,6 @@ pub(crate) fn tamper(
         | Mutant::PurgesLive
         | Mutant::LosesCommit
         | Mutant::HalfCommit
-        | Mutant::RunsTwice
         | Mutant::AnswersUnsaved
         | Mutant::ForgetsDueOnReconnect
         | Mutant::MisroutesPayloads

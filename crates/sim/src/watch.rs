@@ -182,6 +182,12 @@ fn check_protected(
     now: Timestamp,
 ) {
     for task in stopped.iter().filter(|task| task.is_protected(now)) {
+        let instance = task.instance.and_then(|id| before.instances.get(&id));
+        let stays = instance.is_some_and(|i| i.status == InstanceStatus::Active);
+        // A daemon's task leaves with its instance, protected or not.
+        if service.spec.scheduling == Scheduling::Daemon && !stays {
+            continue;
+        }
         if !is_lost(before, task, around) && !fails(before, task, service, now) {
             notes.broken(PROTECTED, format!("task {} of {}", task.id, service.key));
         }

@@ -34,6 +34,9 @@ const REST_WITHIN_MS: u64 = 40 * 60_000;
 /// How long it must have been at rest, in milliseconds.
 const QUIET_MS: u64 = 90_000;
 
+/// How long a stock agent takes at most to come back to a server that was away.
+const STOCK_REDIAL_MS: u64 = 140_000;
+
 thread_local! {
     static WALL: Cell<i64> = const { Cell::new(BEGINNING) };
 }
@@ -255,6 +258,9 @@ impl World {
             self.up_at = self.now;
         }
         for agent in &mut self.agents {
+            if agent.stock && !self.weather.calm {
+                agent.redial_at = self.up_at + self.chance.between(0, STOCK_REDIAL_MS);
+            }
             if agent.generation.is_some() {
                 agent.ended(self.now, &Ended::Lost);
             }
@@ -270,12 +276,7 @@ impl World {
             self.notes.cover("fault: network cut");
         }
         if self.dice(self.weather.mass) {
-            for which in 0..self.agents.len() {
-                if self.chance.between(0, 3) > 0 {
-                    self.cut(which, 60_000);
-                }
-            }
-            self.notes.cover("fault: many cut together");
+            self.cut_all();
         }
         if self.dice(self.weather.power) {
             let which = self.chance.between(0, last) as usize;
@@ -321,6 +322,18 @@ impl World {
         if self.chance.between(0, 1) == 0 {
             self.drop_link(which);
         }
+    }
+
+    /// A switch of ours fails: nobody is to be given up for that.
+    fn cut_all(&mut self) {
+        let until = self.now + self.chance.between(20_000, 60_000);
+        for which in 0..self.agents.len() {
+            let agent = &mut self.agents[which];
+            agent.cut_until = agent.cut_until.max(until);
+            self.drop_link(which);
+        }
+        self.notes.cover("fault: many cut together");
+        self.notes.log(|| format!("all cut off until {until}"));
     }
 
     /// Both ends see that the connection broke.
@@ -587,7 +600,7 @@ impl World {
         let Some((instance, _)) = agent.instance.clone() else {
             return;
         };
-        let reachable = agent.is_reachable(self.now);
+        let reachable = agent.is_reachable(self.now) && self.now >= agent.redial_at;
         let Some(term) = self.term.as_mut().filter(|_| reachable) else {
             agent.ended(self.now, &Ended::Failed("no route".to_owned()));
             return;
