@@ -102,6 +102,7 @@ pub(crate) struct Agent {
     /// Whether it is Amazon's, which takes minutes to redial after an outage of the server.
     pub(crate) stock: bool,
     pub(crate) redial_at: u64,
+    pub(crate) connected_at: u64,
 }
 
 impl Agent {
@@ -134,6 +135,7 @@ impl Agent {
             saved_number: -1,
             stock: chance.between(0, 2) == 0,
             redial_at: 0,
+            connected_at: 0,
         }
     }
 

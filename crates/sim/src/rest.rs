@@ -13,6 +13,7 @@ use berth_model::time::Timestamp;
 use berth_state::State;
 
 use crate::agent::Agent;
+use crate::notes::Notes;
 use crate::term::Settings;
 use crate::watch::short;
 
@@ -53,6 +54,33 @@ pub(crate) fn unrest(
         .services
         .iter()
         .find_map(|service| wants(state, service, wall))
+}
+
+/// Writes down how the services stand.
+pub(crate) fn dump(state: &State, notes: &Notes) {
+    for service in state.services.iter() {
+        let key = &service.key;
+        notes.log(|| {
+            let spec = &service.spec;
+            let memory = &service.memory;
+            format!("{} {:?} wants {} {memory:?}", key.name, service.status, spec.desired)
+        });
+        for deployment in state.services.deployments(key) {
+            let rollout = &deployment.rollout;
+            if rollout.status != DeploymentStatus::Inactive {
+                notes.log(|| format!("  {} {rollout:?}", deployment.id));
+            }
+        }
+        for run in state.services.runs(key).filter(|run| !run.run.status.is_terminal()) {
+            notes.log(|| format!("  run {:?} to {} from {:?}", run.run, run.target, run.back_to));
+        }
+        let tasks = state.cluster_row(&key.cluster).map(|row| state.tasks.of_service(row, &key.name));
+        for task in tasks.into_iter().flatten() {
+            let of = task.spec.service.as_ref().map(|member| member.deployment);
+            let (id, desired, last) = (short(task.id), task.desired, task.last);
+            notes.log(|| format!("  task {id} {desired:?}/{last:?} on {:?} of {of:?}", task.instance));
+        }
+    }
 }
 
 /// A number that changes when something does: the revision, or where services look for room now

@@ -324,12 +324,19 @@ impl World {
         }
     }
 
-    /// A switch of ours fails: nobody is to be given up for that.
+    /// A switch of ours fails: nobody is to be given up for that, if there are enough agents to
+    /// tell it from the end of a machine.
     fn cut_all(&mut self) {
+        let (now, long) = (self.now, self.now.saturating_sub(2_000));
+        let steady = self.agents.iter().filter(|a| a.generation.is_some() && a.connected_at <= long);
+        let tells = steady.count() >= 3;
         let until = self.now + self.chance.between(20_000, 60_000);
         for which in 0..self.agents.len() {
             let agent = &mut self.agents[which];
             agent.cut_until = agent.cut_until.max(until);
+            if !tells || agent.connected_at > long {
+                agent.excuse.get_or_insert(now);
+            }
             self.drop_link(which);
         }
         self.notes.cover("fault: many cut together");
@@ -610,6 +617,7 @@ impl World {
             Ok(generation) => {
                 agent.generation = Some(generation);
                 agent.excuse = None;
+                agent.connected_at = self.now;
                 agent.session.connected(self.now);
                 self.notes.cover("gateway: session opened");
                 self.notes
@@ -859,6 +867,9 @@ impl World {
                 watch::FIXPOINT
             };
             self.notes.broken(name, why);
+            if let Some(term) = &self.term {
+                rest::dump(&term.snapshot(), &self.notes);
+            }
         }
         steps
     }
