@@ -68,6 +68,8 @@ pub(crate) enum Act {
     Began(String),
     /// The agent was told to stop this task, and whether it ran well.
     Told(String, bool),
+    /// Something went wrong with a task here.
+    Fault(&'static str),
 }
 
 /// An agent with its machine.
@@ -150,7 +152,7 @@ impl Agent {
         if now < self.off_until {
             return acts;
         }
-        self.age(now, chance, weather);
+        self.age(now, chance, weather, &mut acts);
         if self.instance.is_none() {
             if self.is_free(now) {
                 let number = self.begin_call(now);
@@ -288,7 +290,7 @@ impl Agent {
         }
     }
 
-    fn age(&mut self, now: u64, chance: &mut Chance, weather: &Weather) {
+    fn age(&mut self, now: u64, chance: &mut Chance, weather: &Weather, acts: &mut Vec<Act>) {
         let due: Vec<String> = self
             .held
             .iter()
@@ -304,6 +306,7 @@ impl Agent {
             };
             match held.phase {
                 Phase::Pulling if held.fate == Fate::Fails && !weather.calm => {
+                    acts.push(Act::Fault("fault: task failed to start"));
                     self.end(&arn, None, "CannotPullContainerError: no such image");
                 }
                 Phase::Pulling => {
@@ -326,7 +329,10 @@ impl Agent {
                     self.reports.push_back(report);
                 }
                 Phase::Running if weather.calm => held.due = NEVER,
-                Phase::Running => self.end(&arn, Some(1), ""),
+                Phase::Running => {
+                    acts.push(Act::Fault("fault: task ended by itself"));
+                    self.end(&arn, Some(1), "");
+                }
                 Phase::Stopping => self.end(&arn, Some(0), ""),
                 Phase::Stopped => held.due = NEVER,
             }
@@ -444,6 +450,12 @@ impl Agent {
         acts.push(Act::Began(task.arn.clone()));
         if !self.held.contains_key(&task.arn) {
             self.hold(task, now, chance, weather);
+            let held = &self.held[&task.arn];
+            if held.fate == Fate::Hangs {
+                acts.push(Act::Fault("fault: task hung"));
+            } else if held.due > now + 5_000 {
+                acts.push(Act::Fault("fault: task slow"));
+            }
         }
     }
 

@@ -63,7 +63,10 @@ pub(crate) fn dump(state: &State, notes: &Notes) {
         notes.log(|| {
             let spec = &service.spec;
             let memory = &service.memory;
-            format!("{} {:?} wants {} {memory:?}", key.name, service.status, spec.desired)
+            format!(
+                "{} {:?} wants {} {memory:?}",
+                key.name, service.status, spec.desired
+            )
         });
         for deployment in state.services.deployments(key) {
             let rollout = &deployment.rollout;
@@ -71,14 +74,30 @@ pub(crate) fn dump(state: &State, notes: &Notes) {
                 notes.log(|| format!("  {} {rollout:?}", deployment.id));
             }
         }
-        for run in state.services.runs(key).filter(|run| !run.run.status.is_terminal()) {
-            notes.log(|| format!("  run {:?} to {} from {:?}", run.run, run.target, run.back_to));
+        for run in state
+            .services
+            .runs(key)
+            .filter(|run| !run.run.status.is_terminal())
+        {
+            notes.log(|| {
+                format!(
+                    "  run {:?} to {} from {:?}",
+                    run.run, run.target, run.back_to
+                )
+            });
         }
-        let tasks = state.cluster_row(&key.cluster).map(|row| state.tasks.of_service(row, &key.name));
+        let tasks = state
+            .cluster_row(&key.cluster)
+            .map(|row| state.tasks.of_service(row, &key.name));
         for task in tasks.into_iter().flatten() {
             let of = task.spec.service.as_ref().map(|member| member.deployment);
             let (id, desired, last) = (short(task.id), task.desired, task.last);
-            notes.log(|| format!("  task {id} {desired:?}/{last:?} on {:?} of {of:?}", task.instance));
+            notes.log(|| {
+                format!(
+                    "  task {id} {desired:?}/{last:?} on {:?} of {of:?}",
+                    task.instance
+                )
+            });
         }
     }
 }
@@ -86,12 +105,20 @@ pub(crate) fn dump(state: &State, notes: &Notes) {
 /// A number that changes when something does: the revision, or where services look for room now
 /// and again, what of their tasks and deployments can be seen.
 pub(crate) fn mark(state: &State) -> u64 {
-    let looks_for_room = |service: &std::sync::Arc<Service>| service.memory.place_again_at.is_some();
+    let looks_for_room =
+        |service: &std::sync::Arc<Service>| service.memory.place_again_at.is_some();
     if !state.services.iter().any(looks_for_room) {
         return state.revision;
     }
-    let tasks: u64 = state.tasks.iter().map(|task| 1 + u64::from(task.version)).sum();
-    let deployments = state.services.iter().flat_map(|s| state.services.deployments(&s.key));
+    let tasks: u64 = state
+        .tasks
+        .iter()
+        .map(|task| 1 + u64::from(task.version))
+        .sum();
+    let deployments = state
+        .services
+        .iter()
+        .flat_map(|s| state.services.deployments(&s.key));
     let deployments: i64 = deployments.map(|d| d.rollout.updated_at.as_millis()).sum();
     tasks.wrapping_add(deployments.unsigned_abs())
 }

@@ -189,7 +189,11 @@ impl Users {
         };
         sent.answered = true;
         let failed = value["failures"].as_array().is_some_and(|f| !f.is_empty());
-        let facts = if failed { Vec::new() } else { sent.facts.clone() };
+        let facts = if failed {
+            Vec::new()
+        } else {
+            sent.facts.clone()
+        };
         let subject = sent.subject.clone();
         if sent.operation == "RunTask" {
             let tasks = value["tasks"].as_array().into_iter().flatten();

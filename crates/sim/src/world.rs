@@ -86,7 +86,7 @@ impl World {
         let settings = Settings {
             patience: Patience {
                 instance_lost_after: Duration::from_secs(15),
-                task_lost_after: Some(Duration::from_secs(120)),
+                task_lost_after: Some(Duration::from_secs(40)),
             },
             retention: Retention {
                 stopped_tasks: Duration::from_secs(3600),
@@ -328,7 +328,10 @@ impl World {
     /// tell it from the end of a machine.
     fn cut_all(&mut self) {
         let (now, long) = (self.now, self.now.saturating_sub(2_000));
-        let steady = self.agents.iter().filter(|a| a.generation.is_some() && a.connected_at <= long);
+        let steady = self
+            .agents
+            .iter()
+            .filter(|a| a.generation.is_some() && a.connected_at <= long);
         let tells = steady.count() >= 3;
         let until = self.now + self.chance.between(20_000, 60_000);
         for which in 0..self.agents.len() {
@@ -555,6 +558,7 @@ impl World {
                         term.health(*instance, &arn, &container, healthy);
                     }
                 }
+                Act::Fault(what) => self.notes.cover(what),
                 Act::Began(arn) => self.check_began(which, &arn),
                 Act::Told(arn, well) => self.check_told(which, &arn, well),
             }
@@ -820,7 +824,8 @@ impl World {
         let mut why = String::new();
         while self.now - began < REST_WITHIN_MS && !self.notes.is_broken() {
             let next = self.term.as_ref().and_then(|term| term.queue.next_due());
-            let busy = !self.http.is_empty() || self.term.as_ref().is_some_and(|t| !t.pending.is_empty());
+            let busy =
+                !self.http.is_empty() || self.term.as_ref().is_some_and(|t| !t.pending.is_empty());
             let next = match next {
                 Some(due) if !busy => due.saturating_sub(self.now),
                 None if !busy => 5_000,
