@@ -299,19 +299,16 @@ impl Term {
             let mut more = Vec::new();
             match output {
                 AcsOutput::Send(message) => {
-                    let mut to = instance;
                     if mutant == Some(Mutant::MisroutesPayloads)
                         && matches!(message, berth_agent_proto::acs::ToAgent::PayloadMessage(_))
                         && let Some(other) = self.slots.keys().find(|id| **id != instance)
                     {
-                        to = *other;
+                        let to = *other;
                         let other = &self.slots[other].session;
                         let generation = other.as_ref().map_or(0, |s| s.generation);
                         out.push(Down::Text(to, generation, message.encode()));
                     }
-                    if to == instance || now % 2 == 0 {
-                        out.push(Down::Text(instance, generation, message.encode()));
-                    }
+                    out.push(Down::Text(instance, generation, message.encode()));
                 }
                 AcsOutput::Ping => out.push(Down::Ping(instance, generation)),
                 AcsOutput::Close(close) => {

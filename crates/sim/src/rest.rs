@@ -14,18 +14,10 @@ use berth_state::State;
 
 use crate::agent::Agent;
 use crate::notes::Notes;
-use crate::term::Settings;
 use crate::watch::short;
 
 /// What keeps the cluster from being at rest, if anything does.
-pub(crate) fn unrest(
-    state: &State,
-    agents: &[Agent],
-    now: u64,
-    wall: Timestamp,
-    settings: &Settings,
-) -> Option<String> {
-    let _ = (now, settings);
+pub(crate) fn unrest(state: &State, agents: &[Agent], wall: Timestamp) -> Option<String> {
     for agent in agents {
         let Some((instance, _)) = &agent.instance else {
             return Some(format!("machine {} is not registered", agent.number));
@@ -174,7 +166,7 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
     }
     let wanted = service.spec.desired as usize;
     let room = free.has_room(&demand, &live, service);
-    if live.len() > wanted && !lasting && !(rollout.state == RolloutState::InProgress && !room) {
+    if live.len() > wanted && !lasting && (room || rollout.state != RolloutState::InProgress) {
         return Some(format!("{name} has {} of {wanted} tasks", live.len()));
     }
     if live.len() < wanted && room {

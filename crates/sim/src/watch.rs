@@ -62,13 +62,7 @@ pub const INVARIANTS: [&str; 13] = [
 ];
 
 /// Whether a task serves, by the words of the reference and not by the scheduler's code.
-fn serves(
-    state: &State,
-    task: &Task,
-    service: &Service,
-    around: &Surroundings,
-    now: Timestamp,
-) -> bool {
+fn serves(state: &State, task: &Task, around: &Surroundings, now: Timestamp) -> bool {
     let Some(facts) = state.facts(task) else {
         return false;
     };
@@ -83,7 +77,6 @@ fn serves(
         .containers
         .iter()
         .any(|c| c.essential && c.health_check);
-    let _ = service;
     if checked {
         task.health(facts) == Health::Healthy
     } else {
@@ -156,7 +149,7 @@ pub(crate) fn after_look(
             ids(&started)
         )
     });
-    cover_look(notes, before, after, service, &stopped, &started, around);
+    cover_look(notes, before, after, service, &stopped, &started);
     if service.status == ServiceStatus::Active {
         check_protected(notes, before, service, &stopped, around, now);
         check_minimum(notes, before, service, &old, &stopped, around, now);
@@ -206,7 +199,7 @@ fn check_minimum(
     if service.spec.controller != Controller::Ecs {
         return;
     }
-    let serves = |task: &&&Arc<Task>| serves(before, task, service, around, now);
+    let serves = |task: &&&Arc<Task>| serves(before, task, around, now);
     let healthy = old.iter().filter(serves).count();
     let minimum = service.spec.deployment.minimum_healthy as usize;
     let (wanted, ended) = match service.spec.scheduling {
@@ -293,7 +286,6 @@ fn cover_look(
     service: &Service,
     stopped: &[&Arc<Task>],
     started: &[&Arc<Task>],
-    around: &Surroundings,
 ) {
     if !started.is_empty() {
         notes.cover(match service.spec.scheduling {
@@ -347,7 +339,6 @@ fn cover_look(
             notes.cover("services: deleted");
         }
     }
-    let _ = around;
     for deployment in after.services.deployments(&service.key) {
         let was = before.services.deployment(&service.key, deployment.id);
         let was = was.map(|was| &was.rollout);

@@ -841,7 +841,7 @@ impl World {
             }
             let Some(term) = &self.term else { continue };
             let pending = !term.pending.is_empty() || !self.users.is_idle();
-            let unrest = rest::unrest(&state, &self.agents, self.now, wall(), &self.settings);
+            let unrest = rest::unrest(&state, &self.agents, wall());
             match unrest {
                 Some(what) => {
                     why = what;
