@@ -57,6 +57,7 @@ mutants! {
     ReopensRun: "services: deployments", "an ended service deployment is under way again",
     NeverDeletes: "services: delete", "a deleted service stays DRAINING",
     RevivesTask: "services", "a task whose stop was decided is wanted again",
+    Panics: "services", "a look that stops three tasks panics",
     Restless: "services", "every look writes the service anew",
     LosesAtOnce: "absence", "an agent that is away is given up at once",
     ForgetsFirstReturn: "absence", "after a start of the server, agents get no longer to return",
@@ -279,6 +280,7 @@ pub(crate) fn tamper(
                 }
             }
         }
+        Mutant::Panics => assert!(stopped.len() < 3, "planted"),
         Mutant::Restless => {
             let service = tx.state().services.get(key).cloned();
             if let Some(service) = service {

@@ -147,12 +147,6 @@ impl World {
         if !self.notes.is_broken() {
             steps += self.come_to_rest(steps);
         }
-        if let Some(term) = &self.term
-            && term.writer.panics() > 0
-        {
-            self.notes
-                .broken(watch::NO_PANIC, "a closure panicked".to_owned());
-        }
         steps
     }
 
@@ -716,6 +710,10 @@ impl World {
             .gather(|| inbox.lanes().take_batch(), wall(), &mut |_| {});
         match gathered {
             Gathered::Idle => {}
+            _ if term.writer.panics() > 0 => {
+                self.notes
+                    .broken(watch::NO_PANIC, "a closure panicked".to_owned());
+            }
             Gathered::Answered(published) => {
                 moved = true;
                 self.publish(published.changes);
