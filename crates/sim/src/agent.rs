@@ -104,7 +104,6 @@ pub(crate) struct Agent {
     /// Whether it is Amazon's, which takes minutes to redial after an outage of the server.
     pub(crate) stock: bool,
     pub(crate) redial_at: u64,
-    pub(crate) connected_at: u64,
 }
 
 impl Agent {
@@ -137,7 +136,6 @@ impl Agent {
             saved_number: -1,
             stock: chance.between(0, 2) == 0,
             redial_at: 0,
-            connected_at: 0,
         }
     }
 

@@ -189,6 +189,12 @@ impl Term {
         }
     }
 
+    /// Whether it has counted enough connected agents lately to tell that all have vanished.
+    pub(crate) fn knows_its_crowd(&self, now: u64) -> bool {
+        let lately = |(at, count): &(u64, usize)| now.saturating_sub(*at) <= 30_000 && *count >= 3;
+        self.crowd.counts.iter().any(lately)
+    }
+
     /// The last saved state.
     pub(crate) fn snapshot(&self) -> Arc<State> {
         self.cx.state.snapshot()

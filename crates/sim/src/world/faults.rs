@@ -65,17 +65,16 @@ impl World {
     /// A switch of ours fails: nobody is to be given up for that, if there are enough agents to
     /// tell it from the end of a machine.
     pub(super) fn cut_all(&mut self) {
-        let (now, long) = (self.now, self.now.saturating_sub(2_000));
-        let steady = self
-            .agents
-            .iter()
-            .filter(|a| a.generation.is_some() && a.connected_at <= long);
-        let tells = steady.count() >= 3;
+        let now = self.now;
+        let tells = self
+            .term
+            .as_ref()
+            .is_some_and(|term| term.knows_its_crowd(now));
         let until = self.now + self.chance.between(20_000, 60_000);
         for which in 0..self.agents.len() {
             let agent = &mut self.agents[which];
             agent.cut_until = agent.cut_until.max(until);
-            if !tells || agent.connected_at > long {
+            if !tells {
                 agent.excuse.get_or_insert(now);
             }
             self.drop_link(which);

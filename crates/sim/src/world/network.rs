@@ -208,7 +208,6 @@ impl World {
             Ok(generation) => {
                 agent.generation = Some(generation);
                 agent.excuse = None;
-                agent.connected_at = self.now;
                 agent.session.connected(self.now);
                 self.notes.cover("gateway: session opened");
                 self.notes
