@@ -40,6 +40,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("console", &["model", "state"]),
     ("berth", &["server", "agent", "console"]),
     ("testkit", &["model", "state"]),
+    // Runs what decides, without what does.
+    (
+        "sim",
+        &[
+            "model",
+            "placement",
+            "state",
+            "reconcile",
+            "api",
+            "ops",
+            "agent-proto",
+        ],
+    ),
     ("xtask", &[]),
     // Measures from outside, over the wire alone.
     ("bench", &["wire", "api", "model"]),

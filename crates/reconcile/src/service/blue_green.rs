@@ -70,7 +70,9 @@ pub(super) fn decide(draft: &mut Draft<'_, '_, '_>, desired: usize) {
 
 fn parties(draft: &Draft<'_, '_, '_>) -> Option<Parties> {
     let run = draft.view.run.as_ref()?;
+    // A source that left the list has no tasks, and nothing to be brought to order first.
     let (green, blue) = (run.target, run.source);
+    let blue = blue.filter(|id| draft.rollouts.contains_key(id));
     let listed = draft
         .view
         .deployments
@@ -193,7 +195,9 @@ fn wish(draft: &mut Draft<'_, '_, '_>, change: impl FnOnce(&mut Traffic)) {
 /// One step forward, if the stage is done.
 fn step(draft: &mut Draft<'_, '_, '_>, parties: &Parties, stage: Stage, desired: usize) {
     let acted = match stage {
-        Stage::ReconcileService => parties.rest.iter().all(|id| draft.look.is_empty(*id)),
+        Stage::ReconcileService => {
+            parties.blue.is_none() || parties.rest.iter().all(|id| draft.look.is_empty(*id))
+        }
         Stage::ScaleUp => is_full(draft, parties.green, desired),
         Stage::TestTrafficShift => {
             wish(draft, |traffic| traffic.test = Weight::ALL);

@@ -140,7 +140,7 @@ fn give_up_lost(draft: &mut Draft<'_, '_, '_>, sums: &Sums<'_>) {
 fn stop_pending_on_draining(draft: &mut Draft<'_, '_, '_>, sums: &mut Sums<'_>) {
     for seen in &sums.members {
         let pending = seen.condition == Condition::Pending && seen.draining.is_some();
-        if pending && draft.can_stop() {
+        if pending && !seen.protected && draft.can_stop() {
             draft.stop(seen, StopReason::Scaling);
             sums.alive -= 1;
         }

@@ -35,7 +35,12 @@ pub(super) fn deploy(tx: &mut Tx<'_>, service: &mut Service, template: &Template
     let back_to = before
         .iter()
         .filter(|deployment| deployment.rollout.state == RolloutState::Completed)
-        .max_by_key(|deployment| (deployment.rollout.updated_at, deployment.id))
+        // One that left the list did so when a later one completed, at the very same instant.
+        .max_by_key(|deployment| {
+            let listed = deployment.rollout.status != DeploymentStatus::Inactive;
+            let updated_at = deployment.rollout.updated_at;
+            (listed, updated_at, deployment.created_at, deployment.id)
+        })
         .map(|deployment| deployment.id);
     for mut deployment in before {
         if deployment.rollout.status == DeploymentStatus::Primary {

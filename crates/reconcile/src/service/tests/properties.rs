@@ -281,10 +281,9 @@ fn checked_look(world: &mut World) {
         let task = &before.tasks[&stop.id];
         let protected = task.protected_until.is_some_and(|until| before.now < until);
         let scaled = matches!(stop.why, StopReason::Scaling | StopReason::Rebalance);
-        let pending = task.last < LastStatus::Running;
         // A daemon's task leaves with its instance, protected or not.
         assert!(
-            !(protected && scaled) || pending || world.daemon || fails(&before, task),
+            !(protected && scaled) || world.daemon || fails(&before, task),
             "protected, yet stopped: {stop:?}"
         );
     }

@@ -429,6 +429,29 @@ fn a_failing_check_counts_for_nothing_within_the_grace_period() {
 }
 
 #[test]
+fn a_protected_task_that_has_not_come_up_stays_on_a_draining_instance() {
+    check(
+        "service desired=2
+         deploy 1
+         look
+         protect t1
+         protect t2
+         drain a
+         look",
+        expect![[r#"
+            > look
+            start t1 of 1 (Missing)
+            start t2 of 1 (Missing)
+            run: IN_PROGRESS
+            event (service web) has started 2 tasks: (task t1) (task t2).
+            > look
+            start t3 of 1 (Missing)
+            event (service web) has started 1 tasks: (task t3).
+        "#]],
+    );
+}
+
+#[test]
 fn a_draining_instance_is_emptied_after_replacements_serve() {
     check(
         "service desired=2
