@@ -7,7 +7,7 @@
 //!   that a lost wake-up costs time and nothing else;
 //! - a step does not retry: the next change or sweep is the retry.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -93,7 +93,9 @@ impl ServiceNews {
 /// When keys are due, in monotonic milliseconds.
 #[derive(Default)]
 struct Queue {
-    due: BTreeMap<ServiceKey, u64>,
+    due: HashMap<ServiceKey, u64>,
+    /// The same, first come first served.
+    in_order: BTreeSet<(u64, ServiceKey)>,
     looked_at: HashMap<ServiceKey, u64>,
 }
 
@@ -104,23 +106,34 @@ impl Queue {
         let looked_at = self.looked_at.get(&key);
         let earliest = looked_at.map_or(0, |looked_at| looked_at.saturating_add(rest));
         let at = at.max(earliest);
-        let due = self.due.entry(key).or_insert(at);
-        *due = (*due).min(at);
+        if let Some(due) = self.due.get_mut(&key) {
+            if *due <= at {
+                return;
+            }
+            let later = std::mem::replace(due, at);
+            self.in_order.remove(&(later, key.clone()));
+        } else {
+            self.due.insert(key.clone(), at);
+        }
+        self.in_order.insert((at, key));
     }
 
-    /// The keys that are due, at most `max`.
+    /// The keys that are due, at most `max`: those that wait longest first.
     fn take(&mut self, now: u64, max: usize) -> Vec<ServiceKey> {
-        let due = self.due.iter().filter(|(_, at)| **at <= now);
-        let keys: Vec<ServiceKey> = due.take(max).map(|(key, _)| key.clone()).collect();
-        for key in &keys {
-            self.due.remove(key);
+        let mut keys = Vec::new();
+        while keys.len() < max && self.next_due().is_some_and(|at| at <= now) {
+            let Some((_, key)) = self.in_order.pop_first() else {
+                break;
+            };
+            self.due.remove(&key);
             self.looked_at.insert(key.clone(), now);
+            keys.push(key);
         }
         keys
     }
 
     fn next_due(&self) -> Option<u64> {
-        self.due.values().copied().min()
+        self.in_order.first().map(|(at, _)| *at)
     }
 }
 
@@ -297,5 +310,42 @@ async fn forget(cx: &Context) {
         .await;
     if let Err(error) = forgotten {
         tracing::warn!(%error, "deleted services not forgotten");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ServiceKey {
+        format!("000000000000/us-east-1/default/{name}")
+            .parse()
+            .expect("a service's key")
+    }
+
+    #[test]
+    fn a_key_is_looked_at_once_and_then_rests() {
+        let mut queue = Queue::default();
+        queue.add(key("a"), 5);
+        queue.add(key("a"), 3);
+        queue.add(key("a"), 9);
+        assert_eq!(queue.next_due(), Some(3));
+        assert_eq!(queue.take(2, 8), []);
+        assert_eq!(queue.take(3, 8), [key("a")]);
+        queue.add(key("a"), 4);
+        assert_eq!(queue.take(50, 8), []);
+        assert_eq!(queue.next_due(), Some(103));
+        assert_eq!(queue.take(103, 8), [key("a")]);
+        assert_eq!(queue.next_due(), None);
+    }
+
+    #[test]
+    fn keys_that_wait_longest_come_first() {
+        let mut queue = Queue::default();
+        for (name, at) in [("a", 30), ("b", 10), ("c", 20)] {
+            queue.add(key(name), at);
+        }
+        assert_eq!(queue.take(40, 2), [key("b"), key("c")]);
+        assert_eq!(queue.take(40, 2), [key("a")]);
     }
 }

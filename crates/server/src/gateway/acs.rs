@@ -170,6 +170,8 @@ impl Connected {
         }
         for id in news.tasks {
             match state.tasks.get(id) {
+                // What is told of other instances' tasks is none of this session's business.
+                Some(task) if task.instance != Some(self.instance) => {}
                 Some(task) if task.start_due() || task.stop_due() => due.push(task.clone()),
                 Some(task) => self.session.settled(id, task.desired, out),
                 None => self.session.settled(id, Desired::Stopped, out),
