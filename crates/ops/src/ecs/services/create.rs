@@ -16,8 +16,8 @@ use super::deploy::deploy;
 use super::names::service_key;
 use super::render::{Moment, View};
 use super::wanted::{
-    Template, capacity_of, check_unserved, check_whole, parse_constraints, parse_propagate,
-    parse_service_connect, parse_strategies, platform_version,
+    Template, capacity_of, check_unserved, check_whole, early_success, parse_constraints,
+    parse_propagate, parse_service_connect, parse_strategies, platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -199,13 +199,37 @@ fn parse_wanted(
             .filter(|r| !r.is_empty())
             .map(Text::new),
     };
-    let count = |length: Option<usize>| length.unwrap_or(0);
-    check_unserved(
-        count(input.load_balancers.as_ref().map(Vec::len)),
-        count(input.service_registries.as_ref().map(Vec::len)),
-        count(input.volume_configurations.as_ref().map(Vec::len)),
-        count(input.vpc_lattice_configurations.as_ref().map(Vec::len)),
-    )?;
+    check_unserved([
+        ("loadBalancers", input.load_balancers.as_ref().map(Vec::len)),
+        (
+            "serviceRegistries",
+            input.service_registries.as_ref().map(Vec::len),
+        ),
+        (
+            "volumeConfigurations",
+            input.volume_configurations.as_ref().map(Vec::len),
+        ),
+        (
+            "vpcLatticeConfigurations",
+            input.vpc_lattice_configurations.as_ref().map(Vec::len),
+        ),
+        (
+            "gatewayConnectors",
+            input.gateway_connectors.as_ref().map(Vec::len),
+        ),
+        (
+            "monitoring",
+            input
+                .monitoring
+                .as_ref()
+                .and_then(|m| m.metric_configurations.as_ref())
+                .map(Vec::len),
+        ),
+        (
+            "earlySuccessCriteria",
+            early_success(input.deployment_configuration.as_ref()),
+        ),
+    ])?;
     let template = match &definition {
         None => None,
         Some(definition) => {

@@ -127,13 +127,13 @@ fn draft(
         capacity_of(&parsed)
     };
     let launch = launch_of(&capacity);
-    let length = |items: Option<usize>| items.unwrap_or(0);
-    check_unserved(
-        length(input.load_balancers.as_ref().map(Vec::len)),
-        length(input.service_registries.as_ref().map(Vec::len)),
-        0,
-        0,
-    )?;
+    check_unserved([
+        ("loadBalancers", input.load_balancers.as_ref().map(Vec::len)),
+        (
+            "serviceRegistries",
+            input.service_registries.as_ref().map(Vec::len),
+        ),
+    ])?;
     let asked = ecs::CreateTaskSetRequest {
         tags: None,
         ..input.clone()

@@ -16,8 +16,9 @@ use super::deploy::deploy;
 use super::names::{active_service, service_key};
 use super::render::{Moment, View};
 use super::wanted::{
-    Template, capacity_of, check_kept_network, check_unserved, check_whole, launch_of,
-    parse_constraints, parse_propagate, parse_service_connect, parse_strategies, platform_version,
+    Template, capacity_of, check_kept_network, check_unserved, check_whole, early_success,
+    launch_of, parse_constraints, parse_propagate, parse_service_connect, parse_strategies,
+    platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -118,13 +119,37 @@ fn changed(
         service.spec.strategy = parse_strategies(given)?;
     }
     change_flags(service, input)?;
-    let length = |items: Option<usize>| items.unwrap_or(0);
-    check_unserved(
-        length(input.load_balancers.as_ref().map(Vec::len)),
-        length(input.service_registries.as_ref().map(Vec::len)),
-        length(input.volume_configurations.as_ref().map(Vec::len)),
-        length(input.vpc_lattice_configurations.as_ref().map(Vec::len)),
-    )?;
+    check_unserved([
+        ("loadBalancers", input.load_balancers.as_ref().map(Vec::len)),
+        (
+            "serviceRegistries",
+            input.service_registries.as_ref().map(Vec::len),
+        ),
+        (
+            "volumeConfigurations",
+            input.volume_configurations.as_ref().map(Vec::len),
+        ),
+        (
+            "vpcLatticeConfigurations",
+            input.vpc_lattice_configurations.as_ref().map(Vec::len),
+        ),
+        (
+            "gatewayConnectors",
+            input.gateway_connectors.as_ref().map(Vec::len),
+        ),
+        (
+            "monitoring",
+            input
+                .monitoring
+                .as_ref()
+                .and_then(|m| m.metric_configurations.as_ref())
+                .map(Vec::len),
+        ),
+        (
+            "earlySuccessCriteria",
+            early_success(input.deployment_configuration.as_ref()),
+        ),
+    ])?;
     let definition = changed_definition(call, state, service, before, input)?;
     let template = match (&definition, before) {
         (Some(definition), Some(before)) => Some(changed_template(

@@ -77,27 +77,24 @@ pub(super) fn launch_of(capacity: &ServiceCapacity) -> LaunchType {
     }
 }
 
-/// Refuses members that need what Berth does not have, rather than to leave them undone.
+/// Refuses members that need what Berth does not have, rather than to leave them undone: each with
+/// the number of its items.
 ///
 /// # Errors
 /// InvalidParameterException that names the member.
-pub(super) fn check_unserved(
-    load_balancers: usize,
-    registries: usize,
-    volumes: usize,
-    lattice: usize,
+pub(super) fn check_unserved<const N: usize>(
+    given: [(&'static str, Option<usize>); N],
 ) -> Result<(), ApiError> {
-    for (count, name) in [
-        (load_balancers, "loadBalancers"),
-        (registries, "serviceRegistries"),
-        (volumes, "volumeConfigurations"),
-        (lattice, "vpcLatticeConfigurations"),
-    ] {
-        if count > 0 {
-            return Err(invalid(format!("{name} is not supported in this Region.")));
-        }
+    match given.iter().find(|(_, items)| items.unwrap_or(0) > 0) {
+        Some((name, _)) => Err(invalid(format!("{name} is not supported in this Region."))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// How many early success criteria a request switches on.
+pub(super) fn early_success(given: Option<&ecs::DeploymentConfiguration>) -> Option<usize> {
+    let criteria = given?.early_success_criteria.as_ref()?;
+    Some(usize::from(criteria.enable == Some(true)))
 }
 
 /// Placement strategies as records have them, in the spelling that ECS answers with.
