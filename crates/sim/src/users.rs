@@ -200,12 +200,12 @@ impl Users {
             let arns: BTreeSet<String> = tasks
                 .filter_map(|task| task["taskArn"].as_str().map(str::to_owned))
                 .collect();
-            let before = self
-                .started_by_token
-                .entry(subject.clone())
-                .or_insert(arns.clone());
-            if *before != arns {
+            // A call that started nothing leaves nothing by which its token would be known.
+            let before = self.started_by_token.get(&subject);
+            if before.is_some_and(|before| *before != arns) {
                 notes.broken(TOKEN_ONCE, format!("{subject}: {before:?} and {arns:?}"));
+            } else if !arns.is_empty() {
+                self.started_by_token.insert(subject.clone(), arns.clone());
             }
         }
         self.facts.insert(subject, facts);

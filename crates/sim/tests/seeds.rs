@@ -146,7 +146,7 @@ fn a_seed_replays_exactly() {
 /// Seeds that broke an invariant, each before its fix; see `docs/bugs.md`.
 #[test]
 fn seeds_that_found_bugs_hold() {
-    for seed in [63, 132, 347] {
+    for seed in [63, 132, 347, 2492] {
         check(seed..seed + 1);
     }
 }
