@@ -137,7 +137,7 @@ async fn a_database_of_a_newer_version_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_start_together_share_one_schema() {
     let place = Place::postgres();
-    let opened = (0..6).map(|_| {
+    let opened = (0..16).map(|_| {
         let location = place.location.clone();
         tokio::spawn(async move { Store::open(&location, &TABLES).await.unwrap() })
     });

@@ -40,8 +40,10 @@ const POOL_CONNECTIONS_MAX: u32 = 4;
 /// How long to wait for a connection. Callers answer 503 after that, and come again.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Servers that start together may trip over each other's migrations; one try each is enough.
-const MIGRATION_TRIES: u32 = 5;
+/// How often the schema is prepared when servers start together: whoever trips over another at a
+/// step finds that step done at the next try, and there are the schema, the table of versions and
+/// each migration to trip over; twice that, for a step that the other one took back.
+const MIGRATION_TRIES: usize = 2 * (POSTGRES.len() + 2) + 1;
 
 /// The Postgres store. See the module's comment.
 #[derive(Debug)]
