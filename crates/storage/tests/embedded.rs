@@ -6,6 +6,7 @@ mod support;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use berth_model::log::{LogGroupKey, LogStreamKey};
 use berth_model::name::Scope;
@@ -80,6 +81,16 @@ async fn files_that_are_no_databases_or_no_pair_are_called_damaged() {
     store.close().await;
     drop(store);
     let journal = data_dir(&place).join("journal.db");
+    // The last connection to close takes the log into the file and removes it; one that was only
+    // dropped closes a moment later.
+    let log = data_dir(&place).join("journal.db-wal");
+    let closed = async {
+        while log.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let patience = Duration::from_secs(20);
+    tokio::time::timeout(patience, closed).await.unwrap();
     let kept = std::fs::read(&journal).unwrap();
 
     std::fs::remove_file(&journal).unwrap();
