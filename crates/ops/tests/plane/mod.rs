@@ -4,8 +4,15 @@ use serde_json::Value;
 
 use crate::caller::Bench;
 
-/// What is there, in the order in which it is made; `let` names a part of the answer.
-const FURNITURE: &[(&str, &str, &[(&str, &str)])] = &[
+/// A request that makes something, and names for parts of its answer.
+type Furniture = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+/// What is there, in the order in which it is made.
+const FURNITURE: &[Furniture] = &[
     (
         "CreateCapacityProvider",
         r#"{"name": "racks", "autoScalingGroupProvider": {"autoScalingGroupArn": "arn:racks"}}"#,
@@ -244,13 +251,6 @@ pub(crate) fn valid(operation: &str) -> Value {
     serde_json::from_str(request).expect("a request is JSON")
 }
 
-/// Members whose constraints the service is known not to hold its callers to, or that nobody can
-/// hold them to.
-pub(crate) fn is_lenient(operation: &str, pointer: &str, constraint: &str) -> bool {
-    let _ = (operation, pointer, constraint);
-    false
-}
-
 /// What a call came to: the answer, or the fault's code and text.
 pub(crate) type Outcome = Result<Value, (String, String)>;
 
@@ -294,6 +294,12 @@ impl Plane {
             let part = part.unwrap_or_else(|| panic!("no {pointer} in {answer}"));
             self.names.push((format!("${name}"), part.to_owned()));
         }
+    }
+
+    /// What a name such as `$task` stands for; any other text is itself.
+    pub(crate) fn named(&self, text: &str) -> String {
+        let named = self.names.iter().find(|(name, _)| name == text);
+        named.map_or(text, |(_, part)| part).to_owned()
     }
 
     /// Calls an operation; `$task` and the like stand for what is there.

@@ -197,7 +197,7 @@ impl Run {
         let spec = &self.draft.spec;
         let mut member_of = self.placing.member_of.clone();
         if spec.launch_type != LaunchType::Fargate {
-            member_of.extend(provider.map(|name| capacity_provider::membership(name)));
+            member_of.extend(provider.map(capacity_provider::membership));
         }
         tx.fleet().place(&Request {
             cluster: &spec.cluster,
