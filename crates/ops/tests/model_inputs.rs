@@ -373,6 +373,10 @@ fn forms(operation: &str, member: &str, value: &str) -> Vec<String> {
     let arn = |rest: String| format!("arn:aws:ecs:us-east-1:123456789012:{rest}");
     let id = value.rsplit('/').next().unwrap_or(value);
     match member {
+        // Refused, whatever it names.
+        "cluster" if operation.ends_with("CapacityProvider") => Vec::new(),
+        // Passed over: the task's own ARN says where it is.
+        "cluster" if operation.starts_with("Submit") => Vec::new(),
         "cluster" | "clusters" => vec![arn(format!("cluster/{value}"))],
         "service" | "services" => vec![
             arn(format!("service/default/{value}")),
