@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use berth_leader::{AbsenceWatch, Missed};
 use berth_model::id::{InstanceId, TaskId};
 use berth_ops::Context;
 use berth_state::Changed;
@@ -81,13 +82,6 @@ struct News {
     instance: bool,
 }
 
-/// One instance without a session.
-pub(crate) struct AwayAgent {
-    pub(crate) instance: InstanceId,
-    pub(crate) away_ms: u64,
-    pub(crate) seen: bool,
-}
-
 impl Gateway {
     /// No sessions yet.
     pub(crate) fn new(
@@ -110,12 +104,18 @@ impl Gateway {
         })
     }
 
-    /// How many agents are connected.
-    pub(crate) fn connected(&self) -> usize {
-        self.slots()
-            .values()
-            .filter(|slot| slot.session.is_some())
-            .count()
+    /// Which agents are away now.
+    pub(crate) fn missed(&self, watch: &mut AbsenceWatch) -> Missed {
+        let slots = self.slots();
+        let connected = slots.values().filter(|s| s.session.is_some()).count();
+        let now = clock::monotonic_ms();
+        let away = |instance| match slots.get(&instance) {
+            Some(slot) if slot.session.is_some() => None,
+            Some(slot) => Some((now.saturating_sub(slot.away_since), true)),
+            None => Some((now.saturating_sub(self.leads_since), false)),
+        };
+        let state = self.cx.state.snapshot();
+        watch.look(now, clock::wall(), &state, connected, &away)
     }
 
     /// Whether this instance's agent has a session.
@@ -153,27 +153,6 @@ impl Gateway {
         for (_, mailbox) in told {
             mailbox.ring();
         }
-    }
-
-    /// How long each of these instances has been without a session.
-    pub(crate) fn away(&self, instances: impl Iterator<Item = InstanceId>) -> Vec<AwayAgent> {
-        let (slots, now) = (self.slots(), clock::monotonic_ms());
-        let away = |instance| match slots.get(&instance) {
-            Some(Slot {
-                session: Some(_), ..
-            }) => None,
-            Some(slot) => Some(AwayAgent {
-                instance,
-                away_ms: now - slot.away_since,
-                seen: true,
-            }),
-            None => Some(AwayAgent {
-                instance,
-                away_ms: now - self.leads_since,
-                seen: false,
-            }),
-        };
-        instances.filter_map(away).collect()
     }
 
     /// A session of this instance begins; it replaces the one before it.

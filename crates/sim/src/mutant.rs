@@ -62,6 +62,8 @@ mutants! {
     LosesAtOnce: "absence", "an agent that is away is given up at once",
     ForgetsFirstReturn: "absence", "after a start of the server, agents get no longer to return",
     IgnoresMassLoss: "absence", "many agents that vanish together are given up",
+    ForgetsCrowd: "absence", "how many were connected before is not remembered",
+    NeverEndsLooks: "turns of services", "a look that has ended still counts as under way",
     PurgesLive: "purge", "a task is forgotten that has not stopped",
     LosesCommit: "storage", "a commit is answered and not written",
     HalfCommit: "storage", "the last change of a commit is not written",
@@ -292,6 +294,8 @@ pub(crate) fn tamper(
         Mutant::LosesAtOnce
         | Mutant::ForgetsFirstReturn
         | Mutant::IgnoresMassLoss
+        | Mutant::ForgetsCrowd
+        | Mutant::NeverEndsLooks
         | Mutant::PurgesLive
         | Mutant::LosesCommit
         | Mutant::HalfCommit

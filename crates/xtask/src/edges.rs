@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("placement", &["model"]),
     ("state", &["model", "placement"]),
     ("reconcile", &["model", "state", "placement"]),
+    ("leader", &["model", "state", "reconcile", "agent-proto"]),
     ("storage", &["model", "state"]),
     ("wire", &[]),
     ("api", &["wire"]),
@@ -29,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "placement",
             "state",
             "reconcile",
+            "leader",
             "storage",
             "wire",
             "api",
@@ -48,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "placement",
             "state",
             "reconcile",
+            "leader",
             "api",
             "ops",
             "agent-proto",
@@ -59,7 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide and do not do: no runtime, no database, no server.
-const PURE: &[&str] = &["model", "placement", "state", "reconcile"];
+const PURE: &[&str] = &["model", "placement", "state", "reconcile", "leader"];
 
 /// What pure crates never name.
 const IMPURE: &[&str] = &["tokio", "sqlx", "axum", "hyper", "bollard", "getrandom"];
