@@ -6,13 +6,22 @@
 //! Times are monotonic milliseconds unless they are [`Timestamp`](berth_model::time::Timestamp)s.
 
 mod absence;
+mod health;
 mod outage;
+mod presence;
 mod queue;
+mod session;
 mod turns;
 
 pub use absence::{AbsenceWatch, Missed};
+pub use health::HealthNews;
 pub use outage::{DOWN_FOR, Next, Outage, REPORTS_WAIT, Step, WriterPace};
+pub use presence::{COUNTER_GAP, Entered, Mailbox, Presence, SessionNews};
 pub use queue::Queue;
+pub use session::{
+    AgentSession, INACTIVE, Moment, Payloads, REPLACED, SessionOutput, SessionPlace,
+    note_connection, note_stops_sent,
+};
 pub use turns::{AT_ONCE_MAX, LOOK_EVERY, SWEEP_EVERY, ServiceNews, Told, Turns};
 
 /// A span in whole milliseconds, as monotonic times count.

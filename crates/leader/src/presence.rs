@@ -8,6 +8,7 @@
 //!   what is worth a look.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::time::Timestamp;
@@ -80,7 +81,7 @@ pub struct Presence<M> {
 #[derive(Debug)]
 struct Slot<M> {
     /// The session that counts, if the agent is connected.
-    mailbox: Option<M>,
+    mailbox: Option<Arc<M>>,
     /// Which session that is, or was.
     session: u64,
     /// Where the next session goes on counting messages.
@@ -97,7 +98,7 @@ pub struct Entered<M> {
     /// From where it counts its messages.
     pub counter: u32,
     /// The mailbox of the session that it replaces.
-    pub replaced: Option<M>,
+    pub replaced: Option<Arc<M>>,
 }
 
 impl<M: Mailbox> Presence<M> {
@@ -126,7 +127,7 @@ impl<M: Mailbox> Presence<M> {
     }
 
     /// A session of this instance begins; it replaces the one before it.
-    pub fn enter(&mut self, instance: InstanceId, mailbox: M, now: u64) -> Entered<M> {
+    pub fn enter(&mut self, instance: InstanceId, mailbox: Arc<M>, now: u64) -> Entered<M> {
         self.sessions += 1;
         let session = self.sessions;
         let slot = self.slots.entry(instance).or_insert(Slot {
@@ -168,7 +169,7 @@ impl<M: Mailbox> Presence<M> {
     /// Tells the sessions that the changes concern, and rings each once: what was started by one
     /// call goes to its agent in as few messages as can be.
     pub fn dispatch(&self, changes: &[Changed]) {
-        let mut told: Vec<(InstanceId, &M)> = Vec::new();
+        let mut told: Vec<(InstanceId, &Arc<M>)> = Vec::new();
         for change in changes {
             let (instance, task) = match change {
                 Changed::Task(task, Some(instance)) => (instance, Some(*task)),
@@ -215,14 +216,13 @@ impl<M: Mailbox> Presence<M> {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::rc::Rc;
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Box(Rc<RefCell<(SessionNews, u32)>>);
+    #[derive(Debug, Default)]
+    struct Letterbox(RefCell<(SessionNews, u32)>);
 
-    impl Mailbox for Box {
+    impl Mailbox for Letterbox {
         fn tell(&self, task: Option<TaskId>) {
             self.0.borrow_mut().0.tell(task);
         }
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn an_older_session_that_ends_late_undoes_nothing() {
         let mut presence = Presence::new(5);
-        let first = presence.enter(instance(1), Box::default(), 10);
-        let second = presence.enter(instance(1), Box::default(), 20);
+        let first = presence.enter(instance(1), Arc::<Letterbox>::default(), 10);
+        let second = presence.enter(instance(1), Arc::<Letterbox>::default(), 20);
         assert!(first.replaced.is_none() && second.replaced.is_some());
         assert!(!presence.leave(instance(1), first.session, first.counter + 7, 30));
         assert!(presence.is_connected(instance(1)) && presence.connected() == 1);
@@ -255,18 +255,18 @@ mod tests {
     #[test]
     fn each_session_counts_above_what_the_one_before_can_send() {
         let mut presence = Presence::new(0);
-        let first = presence.enter(instance(1), Box::default(), 0);
-        let second = presence.enter(instance(1), Box::default(), 0);
+        let first = presence.enter(instance(1), Arc::<Letterbox>::default(), 0);
+        let second = presence.enter(instance(1), Arc::<Letterbox>::default(), 0);
         assert!(second.counter >= first.counter + COUNTER_GAP);
         presence.leave(instance(1), second.session, second.counter + 100_000, 0);
-        let third = presence.enter(instance(1), Box::default(), 0);
+        let third = presence.enter(instance(1), Arc::<Letterbox>::default(), 0);
         assert!(third.counter > second.counter + 100_000);
     }
 
     #[test]
     fn sessions_are_told_of_their_own_instance_and_rung_once() {
         let mut presence = Presence::new(0);
-        let (one, two) = (Box::default(), Box::default());
+        let (one, two) = (Arc::<Letterbox>::default(), Arc::<Letterbox>::default());
         presence.enter(instance(1), one.clone(), 0);
         presence.enter(instance(2), two.clone(), 0);
         presence.dispatch(&[

@@ -11,9 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use berth_agent_proto::acs::ToAgent;
-use berth_agent_proto::server::{
-    AcsConfig, AcsOutput, AcsSession, CLOSE_POLICY, Close, DueTask,
-};
+use berth_agent_proto::server::{AcsConfig, AcsOutput, AcsSession, CLOSE_POLICY, Close, DueTask};
 use berth_agent_proto::task::Credentials;
 use berth_model::arn::EcsArn;
 use berth_model::id::{InstanceId, TaskId};
@@ -114,12 +112,7 @@ pub struct AgentSession {
 impl AgentSession {
     /// A session over a socket that was just opened; `None` when the instance is gone.
     #[must_use]
-    pub fn new(
-        instance: InstanceId,
-        state: &State,
-        place: SessionPlace,
-        now: u64,
-    ) -> Option<Self> {
+    pub fn new(instance: InstanceId, state: &State, place: SessionPlace, now: u64) -> Option<Self> {
         let record = state.instances.get(&instance)?;
         let config = AcsConfig {
             cluster_arn: record.cluster.arn(),
@@ -264,12 +257,7 @@ impl AgentSession {
     }
 
     /// Hands on what the protocol's own session wants, and answers its questions.
-    fn answer(
-        &mut self,
-        at: Moment<'_>,
-        inner: Vec<AcsOutput>,
-        out: &mut Vec<SessionOutput>,
-    ) {
+    fn answer(&mut self, at: Moment<'_>, inner: Vec<AcsOutput>, out: &mut Vec<SessionOutput>) {
         // Answering one output may bring forth others.
         let mut waiting: VecDeque<AcsOutput> = inner.into();
         while let Some(output) = waiting.pop_front() {

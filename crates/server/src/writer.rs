@@ -181,7 +181,10 @@ impl WriterTask {
     async fn serve(&mut self, cancel: &CancellationToken) -> Ended {
         let mut pace = WriterPace::default();
         loop {
-            let step = self.step().await?;
+            let step = match self.step().await {
+                Ok(step) => step,
+                Err(ended) => return ended,
+            };
             let now = clock::monotonic_ms();
             match pace.after(step, &mut self.writer, &self.inbox.outage, now) {
                 Next::GoOn => {}

@@ -13,7 +13,6 @@
 mod agent;
 mod gateway;
 mod journal;
-mod logs;
 mod mutant;
 mod notes;
 mod rest;

@@ -1,19 +1,18 @@
 //! One server from its start to its end: the real writer, operations, reconcilers, sessions and
 //! step machines of a leader, driven in one thread.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use berth_leader::{
-    AbsenceWatch, DOWN_FOR, Missed, Next, Outage, ServiceNews, Step, Turns, WriterPace,
+    AbsenceWatch, DOWN_FOR, Missed, Next, Outage, Presence, ServiceNews, Step, Turns, WriterPace,
 };
 use berth_model::id::InstanceId;
 use berth_model::name::ServiceKey;
 use berth_model::time::Timestamp;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, PageTokens};
+use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, PageTokens};
 use berth_placement::Fleet;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::{self, Retention};
@@ -26,8 +25,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use crate::gateway::Slot;
-use crate::logs::NoLogs;
+use crate::gateway::{Sessions, SimPresence};
 use crate::mutant::{self, Mutant};
 use crate::notes::Notes;
 use crate::watch;
@@ -48,6 +46,8 @@ pub(crate) enum Who {
     Nobody(Option<u64>),
     /// The server itself.
     Server,
+    /// A session of an agent, by number: it waits for its note that it is connected.
+    Session(u64),
 }
 
 /// What a future came to.
@@ -104,11 +104,8 @@ pub(crate) struct Term {
     pub(crate) inbox: Arc<SimInbox>,
     pub(crate) cx: Arc<Context>,
     pub(crate) saving: Option<Saving>,
-    pub(crate) slots: BTreeMap<InstanceId, Slot>,
-    /// Instances with a session, as closures on the writer ask.
-    pub(crate) connected: Arc<Mutex<BTreeSet<InstanceId>>>,
-    pub(crate) generations: u64,
-    pub(crate) leads_since: u64,
+    pub(crate) presence: SimPresence,
+    pub(crate) sessions: Sessions,
     pub(crate) news: ServiceNews,
     pub(crate) turns: Turns,
     pub(crate) pending: Vec<(Who, BoxFuture<'static, Answer>)>,
@@ -152,16 +149,18 @@ impl Term {
             },
             wall,
         };
+        let leads_since = match settings.mutant {
+            Some(Mutant::CountsFromBefore) => 0,
+            _ => now,
+        };
         Self {
             epoch,
             writer,
             inbox,
             cx: Arc::new(cx),
             saving: None,
-            slots: BTreeMap::new(),
-            connected: Arc::default(),
-            generations: 0,
-            leads_since: now,
+            presence: Arc::new(Mutex::new(Presence::new(leads_since))),
+            sessions: Sessions::new(),
             news: ServiceNews::default(),
             turns: Turns::default(),
             pending: Vec::new(),
@@ -233,17 +232,28 @@ impl Term {
         lane: Lane,
         change: impl FnMut(&mut berth_state::Tx<'_>) -> Result<(), Failure> + Send + 'static,
     ) {
+        self.note_for(Who::Server, lane, change);
+    }
+
+    /// Changes the state for somebody who waits for it.
+    pub(crate) fn note_for(
+        &mut self,
+        who: Who,
+        lane: Lane,
+        change: impl FnMut(&mut berth_state::Tx<'_>) -> Result<(), Failure> + Send + 'static,
+    ) {
         let handle = self.cx.state.clone();
         let run = async move {
             // What is lost is made up for by the next look at the same thing.
             let _ = handle.transact(lane, change).await;
             Answer::Noted
         };
-        self.pending.push((Who::Server, run.boxed()));
+        self.pending.push((who, run.boxed()));
     }
 
     /// Runs what can run, and answers what ended.
     pub(crate) fn poll_pending(&mut self, now: u64, wall: Timestamp) -> Vec<(Who, Answer)> {
+        let mutant = self.settings.mutant;
         let mut cx = TaskContext::from_waker(Waker::noop());
         let mut ended = Vec::new();
         let mut waiting = Vec::with_capacity(self.pending.len());
@@ -254,14 +264,18 @@ impl Term {
             }
         }
         self.pending.extend(waiting);
-        for (_, answer) in &ended {
-            let Answer::Looked(key, outcome) = answer else {
-                continue;
-            };
-            match outcome {
-                _ if self.settings.mutant == Some(Mutant::NeverEndsLooks) => {}
-                Ok(looked) => self.turns.looked(key.clone(), *looked, now, wall),
-                Err(_) => self.turns.dropped(),
+        for (who, answer) in &ended {
+            match (who, answer) {
+                (_, Answer::Looked(..)) if mutant == Some(Mutant::NeverEndsLooks) => {}
+                (_, Answer::Looked(key, Ok(looked))) => {
+                    self.turns.looked(key.clone(), *looked, now, wall);
+                }
+                (_, Answer::Looked(_, Err(_))) => {
+                    self.notes.cover("turns: look failed");
+                    self.turns.dropped();
+                }
+                (Who::Session(number), Answer::Noted) => self.connection_noted(*number),
+                (_, Answer::Noted | Answer::Call(_)) => {}
             }
         }
         ended
@@ -314,13 +328,9 @@ impl Term {
         if mutant == Some(Mutant::ForgetsCrowd) {
             self.watch = AbsenceWatch::default();
         }
-        let connected = self.slots.values().filter(|s| s.session.is_some()).count();
-        let away = |id| match self.slots.get(&id) {
-            Some(slot) if slot.session.is_some() => None,
-            Some(slot) => Some((now - slot.away_since, true)),
-            None => Some((now - self.leads_since, false)),
-        };
-        let mut missed = self.watch.look(now, wall, state, connected, &away);
+        let presence = self.presence.clone();
+        let presence = presence.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missed = presence.missed(&mut self.watch, now, wall, state);
         if missed.paused {
             self.notes.cover("absence: mass loss waited out");
         }

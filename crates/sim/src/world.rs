@@ -4,6 +4,7 @@ mod faults;
 mod network;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub(crate) struct World {
     watch: Watch,
     notes: Notes,
     attributes: Vec<String>,
+    /// The highest number that each instance's agent was sent.
+    numbers: BTreeMap<InstanceId, i64>,
 }
 
 impl World {
@@ -121,6 +124,7 @@ impl World {
             watch: Watch::default(),
             notes,
             attributes: Vec::new(),
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -228,7 +232,10 @@ impl World {
         self.term = Some(Term::begin(
             loaded,
             seed,
-            self.epoch,
+            match self.settings.mutant {
+                Some(Mutant::KeepsEpoch) => 1,
+                _ => self.epoch,
+            },
             self.now,
             wall,
             self.settings.clone(),

@@ -57,8 +57,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
-    // Measures from outside, over the wire alone.
-    ("bench", &["wire", "api", "model"]),
+    // Measures from outside, over the wire; what parts cost by themselves, without a server.
+    (
+        "bench",
+        &[
+            "wire",
+            "api",
+            "model",
+            "state",
+            "reconcile",
+            "leader",
+            "ops",
+        ],
+    ),
 ];
 
 /// Crates that decide and do not do: no runtime, no database, no server.
