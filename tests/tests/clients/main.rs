@@ -1,0 +1,11 @@
+//! Suites of the clients that people use, each against a whole server.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed step of a test is a failed test"
+)]
+
+mod aws_cli;
+mod boto;
+mod sdks;
+mod terraform;
