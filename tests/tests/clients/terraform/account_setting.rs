@@ -28,7 +28,10 @@ fn a_setting_lives() {
             let put = provider.call("PutAccountSettingDefault", &input);
             assert_eq!(put["setting"]["value"], value);
             let read = provider.find_setting(name);
-            assert_eq!((&read["name"], &read["value"]), (&json!(name), &json!(value)));
+            assert_eq!(
+                (&read["name"], &read["value"]),
+                (&json!(name), &json!(value))
+            );
             // The id, and the attribute `principal_arn`.
             assert_eq!(read["principalArn"], "arn:aws:iam::000000000000:root");
         }

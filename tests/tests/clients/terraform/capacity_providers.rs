@@ -107,7 +107,8 @@ fn a_capacity_provider_lives() {
         "managed_instances_provider": null,
         "tags": tags,
     });
-    let read = |provider: &mut Provider| attributes(&provider.find_capacity_provider(&arn).unwrap());
+    let read =
+        |provider: &mut Provider| attributes(&provider.find_capacity_provider(&arn).unwrap());
     assert_eq!(read(&mut provider), configured);
 
     // `resourceCapacityProviderUpdate` names it by its name, with all that was read before.

@@ -123,7 +123,10 @@ fn a_cluster_lives() {
         "setting": settings("enabled"),
         "tags": { "team": "blue", "stage": "test" },
     });
-    assert_eq!(attributes(&provider.find_cluster(&arn).unwrap()), configured);
+    assert_eq!(
+        attributes(&provider.find_cluster(&arn).unwrap()),
+        configured
+    );
 
     // `resourceClusterUpdate` sends all three whatever of them has changed.
     let input = json!({
@@ -142,7 +145,10 @@ fn a_cluster_lives() {
     });
     configured["setting"] = settings("disabled");
     configured["tags"] = tags;
-    assert_eq!(attributes(&provider.find_cluster(&arn).unwrap()), configured);
+    assert_eq!(
+        attributes(&provider.find_cluster(&arn).unwrap()),
+        configured
+    );
 
     provider.delete_cluster(&arn);
     assert!(provider.find_cluster("shop").is_none());
@@ -179,7 +185,10 @@ fn a_cluster_in_use_is_deleted_when_its_services_are_gone() {
     });
     provider.call("CreateService", &service);
     let refused = provider.try_call("DeleteCluster", &json!({ "cluster": arn }));
-    assert_eq!(refused.unwrap_err().code, "ClusterContainsServicesException");
+    assert_eq!(
+        refused.unwrap_err().code,
+        "ClusterContainsServicesException"
+    );
     let service = json!({ "cluster": arn, "service": "web", "force": true });
     provider.call("DeleteService", &service);
     provider.delete_cluster(&arn);

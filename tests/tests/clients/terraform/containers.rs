@@ -62,7 +62,10 @@ fn reduce(container: &Value, is_awsvpc: bool) -> Value {
 }
 
 fn reduce_port(port: &mut Map<String, Value>, is_awsvpc: bool) {
-    if port.get("protocol").is_some_and(|protocol| protocol == "tcp") {
+    if port
+        .get("protocol")
+        .is_some_and(|protocol| protocol == "tcp")
+    {
         port.remove("protocol");
     }
     if port.get("hostPort").is_some_and(|host| host == 0) {

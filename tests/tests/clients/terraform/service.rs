@@ -11,7 +11,10 @@ impl Provider {
         let input = json!({ "cluster": cluster, "services": [arn], "include": include });
         let found = self.call("DescribeServices", &input);
         let missing = found["failures"].as_array().unwrap().iter();
-        if missing.into_iter().any(|failure| failure["reason"] == "MISSING") {
+        if missing
+            .into_iter()
+            .any(|failure| failure["reason"] == "MISSING")
+        {
             return None;
         }
         assert_eq!(found["services"].as_array().map(Vec::len), Some(1));
@@ -271,14 +274,23 @@ fn a_service_lives() {
         ("deployment_circuit_breaker", json!([true, true])),
         ("enable_ecs_managed_tags", json!(true)),
         ("enable_execute_command", json!(true)),
-        ("placement_constraints", input["placementConstraints"].clone()),
-        ("ordered_placement_strategy", input["placementStrategy"].clone()),
+        (
+            "placement_constraints",
+            input["placementConstraints"].clone(),
+        ),
+        (
+            "ordered_placement_strategy",
+            input["placementStrategy"].clone(),
+        ),
         ("propagate_tags", json!("SERVICE")),
         ("tags", json!({ "team": "blue" })),
     ] {
         configured[name] = value;
     }
-    assert_eq!(attributes(&provider.read_service(&arn, "default")), configured);
+    assert_eq!(
+        attributes(&provider.read_service(&arn, "default")),
+        configured
+    );
 
     // `resourceServiceUpdate` sends what has changed; an empty circuit breaker removes it.
     let second = provider.definition("web", &json!([]));
@@ -343,7 +355,12 @@ fn a_service_whose_cluster_is_not_configured_is_of_the_default_one() {
     let arn = provider.create_service(&input);
     let read = provider.read_service(&arn, "");
     assert_eq!(attributes(&read), plain("web", &definition, 1));
-    assert!(read["clusterArn"].as_str().unwrap().ends_with(":cluster/default"));
+    assert!(
+        read["clusterArn"]
+            .as_str()
+            .unwrap()
+            .ends_with(":cluster/default")
+    );
     provider.delete_service(&arn, "", true);
     server.finish();
 }
@@ -392,7 +409,9 @@ fn an_interrupted_deployment_is_rolled_back() {
     });
     let stop = json!({ "serviceDeploymentArn": deployment, "stopType": "ROLLBACK" });
     provider.call("StopServiceDeployment", &stop);
-    let outcome = wait_for("the rollback to end", SOON, || provider.outcome(&deployment));
+    let outcome = wait_for("the rollback to end", SOON, || {
+        provider.outcome(&deployment)
+    });
     outcome.unwrap_err();
     let read = provider.read_service(&arn, "default");
     assert_eq!(read["taskDefinition"], json!(good));
@@ -409,7 +428,9 @@ fn its_data_source() {
     input["tags"] = tags_in(&json!({ "team": "blue" }));
     let arn = provider.create_service(&input);
     let cluster = "arn:aws:ecs:us-east-1:000000000000:cluster/default";
-    let seen = provider.find_service("web", cluster, &json!(["TAGS"])).unwrap();
+    let seen = provider
+        .find_service("web", cluster, &json!(["TAGS"]))
+        .unwrap();
     assert_eq!(seen["serviceArn"], json!(arn));
     assert_eq!(seen["clusterArn"], cluster);
     assert_eq!(seen["desiredCount"], 0);
@@ -419,6 +440,10 @@ fn its_data_source() {
     assert_eq!(tags_out(&seen["tags"]), json!({ "team": "blue" }));
     let listed = provider.call("ListServices", &json!({ "cluster": cluster }));
     assert_eq!(listed["serviceArns"], json!([arn]));
-    assert!(provider.find_service("absent", cluster, &json!([])).is_none());
+    assert!(
+        provider
+            .find_service("absent", cluster, &json!([]))
+            .is_none()
+    );
     server.finish();
 }

@@ -82,7 +82,10 @@ fn a_task_set_lives() {
     });
     let created = provider.call("CreateTaskSet", &create);
     let set = &created["taskSet"];
-    let (id, set_arn) = (set["id"].as_str().unwrap(), set["taskSetArn"].as_str().unwrap());
+    let (id, set_arn) = (
+        set["id"].as_str().unwrap(),
+        set["taskSetArn"].as_str().unwrap(),
+    );
     assert!(id.starts_with("ecs-svc/"), "{id}");
     provider.wait_for_task_set(id);
     let mut configured = json!({
