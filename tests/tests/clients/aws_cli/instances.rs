@@ -18,7 +18,9 @@ pub(super) fn live(cli: &mut Cli) {
     let listed = cli.run(&[&list[..], &rack[..]].concat());
     assert_eq!(
         listed["attributes"],
-        json!([{ "name": "rack", "value": "a7", "targetId": first }])
+        json!([{
+            "name": "rack", "value": "a7", "targetId": first, "targetType": "container-instance",
+        }])
     );
     let filter = ["ecs", "list-container-instances", "--filter"];
     let found = cli.run(&[&filter[..], &["attribute:rack == a7"]].concat());

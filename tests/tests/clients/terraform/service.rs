@@ -37,15 +37,16 @@ impl Provider {
         cluster: &str,
         begun: f64,
     ) -> Result<(), String> {
-        let mut deployment = None;
+        let (mut primary, mut deployment) = (None, None);
         wait_for("the service to be stable", SOON * 3, || {
             let service = self.find_service(arn, cluster, &json!([]))?;
             if service["status"] != "ACTIVE" {
                 return None;
             }
             let deployments = service["deployments"].as_array().unwrap();
-            let primary = deployments.iter().find(|one| one["status"] == "PRIMARY");
-            let primary = primary.unwrap();
+            // The first one that is seen, also when it is replaced while it fails.
+            let seen = deployments.iter().find(|one| one["status"] == "PRIMARY");
+            let primary = primary.get_or_insert_with(|| seen.unwrap().clone());
             let is_new = primary["createdAt"].as_f64().unwrap() > begun;
             if service["deploymentController"]["type"] != "ECS" || !is_new {
                 let counts = service["desiredCount"] == service["runningCount"];
@@ -147,6 +148,8 @@ impl Provider {
     pub(super) fn definition(&mut self, family: &str, environment: &Value) -> String {
         self.create_task_definition(&json!({
             "family": family,
+            // Wanted by services with `enable_execute_command`.
+            "taskRoleArn": "arn:aws:iam::000000000000:role/task",
             "containerDefinitions": [{
                 "name": "app", "image": "none", "memory": 64, "environment": environment,
                 "portMappings": [{ "containerPort": 80 }],
@@ -183,7 +186,7 @@ pub(super) fn attributes(service: &Value) -> Value {
             "security_groups": set(&vpc["securityGroups"]),
             "subnets": set(&vpc["subnets"]),
         })),
-        "ordered_placement_strategy": service["placementStrategy"],
+        "ordered_placement_strategy": placement_strategy(&service["placementStrategy"]),
         "placement_constraints": set(&service["placementConstraints"]),
         "platform_version": service["platformVersion"],
         "propagate_tags": service["propagateTags"],
@@ -196,6 +199,17 @@ pub(super) fn attributes(service: &Value) -> Value {
         "volume_configuration": primary["volumeConfigurations"],
         "vpc_lattice_configurations": primary["vpcLatticeConfigurations"],
     })
+}
+
+/// `flattenPlacementStrategy`: Amazon writes some fields in capitals.
+fn placement_strategy(items: &Value) -> Value {
+    let mut items = items.clone();
+    for item in items.as_array_mut().into_iter().flatten() {
+        if item["field"] == "MEMORY" || item["field"] == "CPU" {
+            item["field"] = json!(item["field"].as_str().unwrap().to_lowercase());
+        }
+    }
+    items
 }
 
 /// What a service on instances reads as when its configuration names nothing but what it must.
@@ -302,7 +316,7 @@ fn a_service_lives() {
             "deploymentCircuitBreaker": { "enable": false, "rollback": false },
             "maximumPercent": 150, "minimumHealthyPercent": 50,
         },
-        "desiredCount": 1,
+        "desiredCount": 3,
         "enableExecuteCommand": false,
         "placementConstraints": [],
         "placementStrategy": [],
@@ -316,7 +330,7 @@ fn a_service_lives() {
         ("deployment_circuit_breaker", json!([false, false])),
         ("deployment_maximum_percent", json!(150)),
         ("deployment_minimum_healthy_percent", json!(50)),
-        ("desired_count", json!(1)),
+        ("desired_count", json!(3)),
         ("enable_execute_command", json!(false)),
         ("placement_constraints", json!([])),
         ("ordered_placement_strategy", json!([])),
@@ -327,7 +341,7 @@ fn a_service_lives() {
     }
     let read = provider.read_service(&arn, "default");
     assert_eq!(attributes(&read), configured);
-    assert_eq!(read["runningCount"], 1);
+    assert_eq!(read["runningCount"], 3);
 
     // A change without a new deployment is waited for by the counts.
     let begun = operation_time();
