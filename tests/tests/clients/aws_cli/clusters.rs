@@ -30,6 +30,41 @@ pub(super) fn live(cli: &mut Cli) {
     let pages = [&first, &second].map(|page| texts(&page["clusterArns"]).len());
     assert_eq!(pages, [1, 1], "the default cluster is the other");
 
+    capacity_providers(cli);
+    let update = ["ecs", "update-cluster", "--cluster", "cli"];
+    let configuration = [
+        "--configuration",
+        "executeCommandConfiguration={logging=NONE}",
+    ];
+    let _ = cli.run(&[&update[..], &configuration[..]].concat());
+    let update = ["ecs", "update-cluster-settings", "--cluster", "cli"];
+    let setting = ["--settings", "name=containerInsights,value=disabled"];
+    let _ = cli.run(&[&update[..], &setting[..]].concat());
+    let describe = ["ecs", "describe-clusters", "--clusters", "cli", "--include"];
+    let include = [
+        "TAGS",
+        "SETTINGS",
+        "CONFIGURATIONS",
+        "ATTACHMENTS",
+        "STATISTICS",
+    ];
+    let described = cli.run(&[&describe[..], &include[..]].concat());
+    let seen = &described["clusters"][0];
+    assert_eq!(seen["tags"], json!([{ "key": "team", "value": "blue" }]));
+    assert_eq!(
+        seen["settings"],
+        json!([{ "name": "containerInsights", "value": "disabled" }])
+    );
+    let logging = "/configuration/executeCommandConfiguration/logging";
+    assert_eq!(text(seen, logging), "NONE");
+    assert_eq!(seen["statistics"].as_array().map(Vec::len), Some(16));
+
+    let deleted = cli.run(&["ecs", "delete-cluster", "--cluster", "cli"]);
+    assert_eq!(deleted["cluster"]["status"], "INACTIVE");
+}
+
+/// A capacity provider, used by the cluster for a while.
+fn capacity_providers(cli: &mut Cli) {
     let provider =
         format!("autoScalingGroupArn={GROUP},managedScaling={{status=ENABLED,targetCapacity=90}}");
     let create = ["ecs", "create-capacity-provider", "--name", "shop"];
@@ -80,35 +115,4 @@ pub(super) fn live(cli: &mut Cli) {
     assert_eq!(text(&described, status), "DELETE_FAILED");
     let _ = cli.run(&lists("[]", "[]"));
     let _ = cli.run(&delete);
-
-    let update = ["ecs", "update-cluster", "--cluster", "cli"];
-    let configuration = [
-        "--configuration",
-        "executeCommandConfiguration={logging=NONE}",
-    ];
-    let _ = cli.run(&[&update[..], &configuration[..]].concat());
-    let update = ["ecs", "update-cluster-settings", "--cluster", "cli"];
-    let setting = ["--settings", "name=containerInsights,value=disabled"];
-    let _ = cli.run(&[&update[..], &setting[..]].concat());
-    let describe = ["ecs", "describe-clusters", "--clusters", "cli", "--include"];
-    let include = [
-        "TAGS",
-        "SETTINGS",
-        "CONFIGURATIONS",
-        "ATTACHMENTS",
-        "STATISTICS",
-    ];
-    let described = cli.run(&[&describe[..], &include[..]].concat());
-    let seen = &described["clusters"][0];
-    assert_eq!(seen["tags"], json!([{ "key": "team", "value": "blue" }]));
-    assert_eq!(
-        seen["settings"],
-        json!([{ "name": "containerInsights", "value": "disabled" }])
-    );
-    let logging = "/configuration/executeCommandConfiguration/logging";
-    assert_eq!(text(seen, logging), "NONE");
-    assert_eq!(seen["statistics"].as_array().map(Vec::len), Some(16));
-
-    let deleted = cli.run(&["ecs", "delete-cluster", "--cluster", "cli"]);
-    assert_eq!(deleted["cluster"]["status"], "INACTIVE");
 }
