@@ -98,7 +98,16 @@ pub(crate) enum Capacity {
     Fargate,
 }
 
-/// How long things last, in what a server decides.
+/// The rates that callers are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rates {
+    /// None.
+    Off,
+    /// The quotas that Amazon documents for the ECS API, for each account and region.
+    Ecs,
+}
+
+/// How long things last and how much there may be, in what a server decides.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// After this long without its agent, an instance's service tasks are replaced.
@@ -142,6 +151,9 @@ pub(crate) struct Limits {
         default_value_t = 4096
     )]
     pub(crate) log_mib_max: u32,
+    /// How many calls each account may make; those beyond it are answered ThrottlingException.
+    #[arg(long, env = "BERTH_RATE_LIMITS", value_enum, default_value = "off")]
+    pub(crate) rate_limits: Rates,
 }
 
 /// What an agent does with containers.

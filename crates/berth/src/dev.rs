@@ -50,6 +50,7 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
         log_limits: server::log_limits(&dev.limits),
         patience: server::patience(&dev.limits),
         service_healthy_after: dev.limits.service_healthy_after.unwrap_or(Duration::ZERO),
+        rate_limits: server::rate_limits(&dev.limits),
     })
     .await?;
     let agents = LocalAgents::new(dev.clone(), started.url.clone(), &data_dir);

@@ -46,6 +46,7 @@ pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
         log_limits: server::log_limits(&serve.limits),
         patience: server::patience(&serve.limits),
         service_healthy_after: serve.limits.service_healthy_after.unwrap_or(HEALTHY_AFTER),
+        rate_limits: server::rate_limits(&serve.limits),
     })
     .await?
     .sealed_under(secret_file);

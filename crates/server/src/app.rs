@@ -9,6 +9,7 @@ use berth_state::State;
 use crate::accounts::Access;
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::roles::RoleKey;
 use crate::worlds::Worlds;
 
@@ -32,6 +33,8 @@ pub(crate) struct Front {
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.
     pub(crate) tls: bool,
+    /// How much each account may ask for.
+    pub(crate) rates: Rates,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

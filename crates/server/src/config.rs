@@ -9,6 +9,7 @@ use berth_reconcile::purge::Retention;
 use berth_storage::{Location, LogLimits};
 
 use crate::accounts::Access;
+use crate::rates::RateLimits;
 
 /// A certificate and its key, as PEM files.
 #[derive(Clone, Debug)]
@@ -50,4 +51,6 @@ pub struct Config {
     pub patience: Patience,
     /// How long after RUNNING a service's task counts as healthy when nothing checks it.
     pub service_healthy_after: Duration,
+    /// Whether callers are held to a rate.
+    pub rate_limits: RateLimits,
 }

@@ -16,6 +16,7 @@ mod logs;
 mod loops;
 mod metrics;
 mod payload;
+mod rates;
 mod roles;
 mod run;
 mod services;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use accounts::{Access, AccessKey, LOCAL_AGENT_KEY};
 pub use config::{Config, Tls};
+pub use rates::RateLimits;
 pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes

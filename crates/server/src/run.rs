@@ -18,6 +18,7 @@ use crate::app::{Front, Phase};
 use crate::config::{Config, Tls};
 use crate::http::{Listener, router, serve};
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::roles::RoleKey;
 use crate::term;
 use crate::upkeep::Backups;
@@ -99,6 +100,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         roles: RoleKey::derive(&config.page_key),
         local_only: config.local_only,
         tls: tls.is_some(),
+        rates: Rates::new(config.rate_limits),
         metrics: Arc::new(Metrics::new()),
         worlds: Worlds::new(),
         phase: ArcSwap::from_pointee(Phase::Waiting("the state is being loaded")),

@@ -1,4 +1,4 @@
-//! One API call: route → authenticate → decode → handle → answer.
+//! One API call: route → authenticate → count → decode → handle → answer.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -114,6 +114,11 @@ async fn answer(
     named.operation = Some(known);
     if sender.is_role && is_for_agents(known) {
         return Err(access_denied(&sender.caller.arn, known).into());
+    }
+    let now_ns = clock::monotonic_ns();
+    let (scope, service_name) = (&sender.caller.scope, service.name);
+    if !front.rates.admit(scope, service_name, known, now_ns) {
+        return Err(Fault::throttled().into());
     }
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;
