@@ -7,6 +7,7 @@ mod agent;
 mod agents;
 mod banner;
 mod cli;
+mod client;
 mod control;
 mod data_dir;
 mod dev;
@@ -25,6 +26,7 @@ mod settings;
 mod status;
 mod strangers;
 mod task_endpoints;
+mod top;
 mod upkeep;
 
 use std::process::ExitCode;
@@ -66,6 +68,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Env(env) => wait_for(env::run(&env))?,
         Command::Status(status) => Ok(wait_for(status::run(&status))??),
+        Command::Top(top) => wait_for(top::run(&top))?,
         Command::Completion { shell } => {
             let name = "berth";
             clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());

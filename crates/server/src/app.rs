@@ -8,8 +8,9 @@ use berth_state::State;
 
 use crate::accounts::Access;
 use crate::gateway::Gateway;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsDetail};
 use crate::roles::RoleKey;
+use crate::telemetry::Telemetry;
 use crate::worlds::Worlds;
 
 /// What requests are served with while this server leads.
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) newest: Arc<ArcSwap<State>>,
     /// The agents' sessions.
     pub(crate) gateway: Arc<Gateway>,
+    /// What agents told lately.
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// What lasts as long as the process.
@@ -32,6 +35,8 @@ pub(crate) struct Front {
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.
     pub(crate) tls: bool,
+    /// What `/metrics` tells of what runs.
+    pub(crate) metrics_detail: MetricsDetail,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

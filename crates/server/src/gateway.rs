@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::roles::RoleKey;
+use crate::telemetry::Telemetry;
 
 pub(crate) use acs::upgrade as acs_upgrade;
 pub(crate) use tcs::upgrade as tcs_upgrade;
@@ -43,6 +44,7 @@ pub(crate) struct Gateway {
     epoch: u32,
     roles: RoleKey,
     metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     slots: RwLock<HashMap<InstanceId, Slot>>,
     generations: AtomicU64,
     /// Since when, in monotonic milliseconds, this server leads.
@@ -95,6 +97,7 @@ impl Gateway {
         epoch: u32,
         roles: RoleKey,
         metrics: Arc<Metrics>,
+        telemetry: Arc<Telemetry>,
         cancel: CancellationToken,
     ) -> Arc<Self> {
         metrics.agents.set(0);
@@ -103,6 +106,7 @@ impl Gateway {
             epoch,
             roles,
             metrics,
+            telemetry,
             slots: RwLock::default(),
             generations: AtomicU64::new(0),
             leads_since: clock::monotonic_ms(),

@@ -20,6 +20,7 @@ mod roles;
 mod run;
 mod services;
 mod standby;
+mod telemetry;
 mod term;
 pub mod upkeep;
 mod worlds;
@@ -27,6 +28,7 @@ mod writer;
 
 pub use accounts::{Access, AccessKey, LOCAL_AGENT_KEY};
 pub use config::{Config, Tls};
+pub use metrics::MetricsDetail;
 pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes

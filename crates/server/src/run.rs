@@ -99,6 +99,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         roles: RoleKey::derive(&config.page_key),
         local_only: config.local_only,
         tls: tls.is_some(),
+        metrics_detail: config.metrics_detail,
         metrics: Arc::new(Metrics::new()),
         worlds: Worlds::new(),
         phase: ArcSwap::from_pointee(Phase::Waiting("the state is being loaded")),

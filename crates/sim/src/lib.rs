@@ -14,6 +14,7 @@ mod agent;
 mod gateway;
 mod journal;
 mod logs;
+mod metrics;
 mod mutant;
 mod notes;
 mod queue;

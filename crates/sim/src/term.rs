@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::gateway::Slot;
 use crate::logs::NoLogs;
+use crate::metrics::NoMetrics;
 use crate::mutant::{self, Mutant};
 use crate::notes::Notes;
 use crate::queue::Queue;
@@ -161,6 +162,7 @@ impl Term {
             state: Handle::new(inbox.clone(), writer.newest()),
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
+            metrics: Arc::new(NoMetrics),
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,

@@ -17,6 +17,7 @@ use super::request::{self, AgentQuery};
 use super::socket::{Gone, close, limited, send};
 use crate::app::Front;
 use crate::clock;
+use crate::telemetry::Moment;
 
 /// Opens a TCS session.
 pub(crate) async fn upgrade(
@@ -87,8 +88,16 @@ async fn carry_out(
             TcsOutput::Ping => send(socket, Message::Ping(bytes::Bytes::new())).await?,
             TcsOutput::Close(reason) => close(socket, reason).await,
             TcsOutput::Health(reports) => note_health(gateway, instance, &reports).await,
-            // Metrics are acknowledged by the session; nothing here keeps them yet.
-            TcsOutput::Metrics(_) | TcsOutput::InstanceStatus(_) => {}
+            TcsOutput::Metrics(message) => {
+                let state = gateway.cx.state.snapshot();
+                let now = Moment::now();
+                let telemetry = &gateway.telemetry;
+                telemetry.take_metrics(&state, instance, &message, now);
+            }
+            TcsOutput::InstanceStatus(statuses) => {
+                let telemetry = &gateway.telemetry;
+                telemetry.take_status(instance, &statuses, Moment::now());
+            }
             TcsOutput::Ignored(what) => {
                 gateway.metrics.stray_messages.inc();
                 tracing::debug!(%instance, what, "telemetry ignored");

@@ -20,6 +20,7 @@ use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
 use crate::http::body::ROOM;
+use crate::http::own::{self, Own};
 
 /// The services that are known, served or not.
 const SERVICES: [&Service; 3] = [&ecs::SERVICE, &logs::SERVICE, &sts::SERVICE];
@@ -85,6 +86,20 @@ async fn answer(
     let route = route(received.method, path, received.headers)?;
     let mut operation = String::new();
     match route {
+        Route::Json {
+            target_prefix: own::TARGET_PREFIX,
+            operation: name,
+        } => {
+            let own = Own::named(name).ok_or_else(|| Fault::unknown_operation(name))?;
+            named.operation = Some(own.name());
+            let base_url = base_url(received.headers, front.tls);
+            let access = &front.access;
+            let sender = access.authenticate(received, &base_url, &front.roles)?;
+            let app = front.readable().map_err(not_leading)?;
+            let running = caught(front, own.run(app, &sender.caller, &body));
+            let answered = tokio::time::timeout(HANDLING_MAX, running).await;
+            return answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")));
+        }
         Route::Json {
             target_prefix,
             operation: name,
