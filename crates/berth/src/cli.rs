@@ -541,8 +541,38 @@ pub(crate) struct Top {
     pub(crate) output: String,
 }
 
+/// What a doctor looks at instead.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorWhat {
+    /// Why an agent does not come up, as its server sees it.
+    Agent(DoctorAgent),
+}
+
 #[derive(Debug, Args)]
+pub(crate) struct DoctorAgent {
+    /// The container instance, by id or ARN [default: all, and what was refused to anybody].
+    pub(crate) instance: Option<String>,
+    /// Only this machine: an address that agents come from, or its id (--machine of berth agent).
+    #[arg(
+        long,
+        env = "BERTH_MACHINE",
+        value_name = "ADDRESS|ID",
+        conflicts_with = "instance"
+    )]
+    pub(crate) machine: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// For people or for programs.
+    #[arg(long, env = "BERTH_OUTPUT", default_value = "text",
+          value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub(crate) output: String,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Doctor {
+    #[command(subcommand)]
+    pub(crate) what: Option<DoctorWhat>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The secret that servers on one database share, for the key that is sealed under it.
@@ -604,7 +634,10 @@ mod tests {
     fn every_flag_has_its_variable() {
         let cli = Cli::command();
         let mut seen = 0;
-        for command in cli.get_subcommands().chain([&cli]) {
+        let within = cli
+            .get_subcommands()
+            .flat_map(clap::Command::get_subcommands);
+        for command in cli.get_subcommands().chain(within).chain([&cli]) {
             for arg in command.get_arguments() {
                 let Some(long) = arg
                     .get_long()
@@ -643,6 +676,9 @@ mod tests {
             "berth top --output json --account 123456789012",
             "berth doctor --set-aside tasks/k",
             "berth doctor --server https://b --ca-file c",
+            "berth doctor agent",
+            "berth doctor agent 0123 --data-dir d --output json",
+            "berth doctor agent --machine 10.0.0.7 --server https://b --ca-file c",
             "berth backup f",
             "berth restore f --data-dir d",
             "berth move --to postgres://x --secret-file s",

@@ -1,5 +1,7 @@
 //! Calls of a running server, signed as its owner.
 
+use std::time::UNIX_EPOCH;
+
 use anyhow::Context;
 use berth_agent::clock::Clock;
 use berth_agent::http::{ApiClient, CallError, Dialer, Keys};
@@ -19,6 +21,7 @@ pub(crate) struct Client {
     api: ApiClient,
     keys: Keys,
     url: String,
+    clock: Clock,
 }
 
 impl Client {
@@ -44,17 +47,25 @@ impl Client {
         let dialer = Dialer::new(reach.trust.ca_file.as_deref());
         let dialer = dialer.context("the certificates cannot be used")?;
         let uri = url.parse().with_context(|| format!("not a URL: {url}"))?;
-        let api = ApiClient::new(dialer, uri, env!("CARGO_PKG_VERSION"), Clock::start());
+        let clock = Clock::start();
+        let api = ApiClient::new(dialer, uri, env!("CARGO_PKG_VERSION"), clock);
         Ok(Client {
             api: api.with_context(|| format!("not a server's URL: {url}"))?,
             keys: keys_for(made.as_ref(), &reach.account),
             url,
+            clock,
         })
     }
 
     /// Where the server is.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// This machine's clock, in seconds since the epoch.
+    pub(crate) fn now(&self) -> f64 {
+        let since = self.clock.wall().duration_since(UNIX_EPOCH);
+        since.unwrap_or_default().as_secs_f64()
     }
 
     /// Calls one of Berth's own operations.

@@ -12,6 +12,7 @@ mod control;
 mod data_dir;
 mod dev;
 mod doctor;
+mod doctor_agent;
 mod duration;
 mod env;
 mod exit;
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, DoctorWhat};
 use crate::exit::Failure;
 
 /// Answers are made of many small strings: a third of the time of a DescribeTasks of a hundred
@@ -82,7 +83,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
             logging::start(&cli.log).map_err(Failure::Usage)?;
             serve_until_signal(agent::run(*agent))
         }
-        Command::Doctor(doctor) => wait_for(doctor::run(&doctor))?,
+        Command::Doctor(doctor) => match &doctor.what {
+            Some(DoctorWhat::Agent(agent)) => wait_for(doctor_agent::run(agent))?,
+            None => wait_for(doctor::run(&doctor))?,
+        },
         Command::Backup(backup) => wait_for(upkeep::backup(&backup))?,
         Command::Restore(restore) => wait_for(upkeep::restore(&restore))?,
         Command::Move(moving) => wait_for(upkeep::move_to(&moving))?,

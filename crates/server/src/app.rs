@@ -7,6 +7,7 @@ use berth_ops::Context;
 use berth_state::State;
 
 use crate::accounts::Access;
+use crate::contacts::Contacts;
 use crate::gateway::Gateway;
 use crate::metrics::{Metrics, MetricsDetail};
 use crate::roles::RoleKey;
@@ -37,6 +38,8 @@ pub(crate) struct Front {
     pub(crate) tls: bool,
     /// What `/metrics` tells of what runs.
     pub(crate) metrics_detail: MetricsDetail,
+    /// Agents that were refused or failed lately.
+    pub(crate) contacts: Arc<Contacts>,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

@@ -12,21 +12,27 @@ mod socket;
 mod tcs;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use berth_agent_proto::server::Close;
 use berth_model::id::{InstanceId, TaskId};
+use berth_model::time::Timestamp;
 use berth_ops::Context;
 use berth_state::Changed;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::request::INACTIVE;
 use crate::clock;
+use crate::contacts::{About, AgentSockets, Attempt, Contacts, Door, Trouble};
 use crate::metrics::Metrics;
 use crate::roles::RoleKey;
 use crate::telemetry::Telemetry;
 
 pub(crate) use acs::upgrade as acs_upgrade;
+pub(crate) use request::{peer, signed_by};
 pub(crate) use tcs::upgrade as tcs_upgrade;
 
 /// Where agents open their ACS socket: `/ws` under the endpoint of DiscoverPollEndpoint.
@@ -45,6 +51,9 @@ pub(crate) struct Gateway {
     roles: RoleKey,
     metrics: Arc<Metrics>,
     telemetry: Arc<Telemetry>,
+    contacts: Arc<Contacts>,
+    /// How many TCS sockets each instance has open.
+    tcs: Mutex<HashMap<InstanceId, usize>>,
     slots: RwLock<HashMap<InstanceId, Slot>>,
     generations: AtomicU64,
     /// Since when, in monotonic milliseconds, this server leads.
@@ -57,6 +66,8 @@ pub(crate) struct Gateway {
 struct Slot {
     /// The session that counts, if the agent is connected.
     session: Option<Arc<Mailbox>>,
+    /// Where it comes from, and since when it is there.
+    from: (IpAddr, Timestamp),
     /// Which session that is: an older one that ends late must not undo a newer one.
     generation: u64,
     /// Where the next session goes on counting messages.
@@ -98,6 +109,7 @@ impl Gateway {
         roles: RoleKey,
         metrics: Arc<Metrics>,
         telemetry: Arc<Telemetry>,
+        contacts: Arc<Contacts>,
         cancel: CancellationToken,
     ) -> Arc<Self> {
         metrics.agents.set(0);
@@ -107,6 +119,8 @@ impl Gateway {
             roles,
             metrics,
             telemetry,
+            contacts,
+            tcs: Mutex::default(),
             slots: RwLock::default(),
             generations: AtomicU64::new(0),
             leads_since: clock::monotonic_ms(),
@@ -181,7 +195,7 @@ impl Gateway {
     }
 
     /// A session of this instance begins; it replaces the one before it.
-    fn enter(&self, instance: InstanceId) -> (Arc<Mailbox>, u64, u32) {
+    fn enter(&self, instance: InstanceId, from: IpAddr) -> (Arc<Mailbox>, u64, u32) {
         let mailbox = Arc::new(Mailbox {
             news: Mutex::new(News {
                 sweep: true,
@@ -194,11 +208,13 @@ impl Gateway {
         let mut slots = self.slots_mut();
         let slot = slots.entry(instance).or_insert(Slot {
             session: None,
+            from: (from, clock::wall()),
             generation,
             counter: 0,
             away_since: clock::monotonic_ms(),
         });
         slot.generation = generation;
+        slot.from = (from, clock::wall());
         // The old session may count on for a moment; this leaves it room below the new one.
         slot.counter = slot.counter.saturating_add(COUNTER_GAP);
         let counter = slot.counter;
@@ -207,6 +223,64 @@ impl Gateway {
             None => self.metrics.agents.inc(),
         }
         (mailbox, generation, counter)
+    }
+
+    /// The sockets of an instance's agent.
+    pub(crate) fn sockets(&self, instance: InstanceId) -> AgentSockets {
+        let slots = self.slots();
+        let open = slots.get(&instance).filter(|slot| slot.session.is_some());
+        AgentSockets {
+            acs: open.map(|slot| slot.from),
+            tcs: self.tcs().contains_key(&instance),
+        }
+    }
+
+    /// Counts a TCS socket of this instance until it is dropped.
+    fn open_tcs(self: &Arc<Self>, instance: InstanceId) -> OpenTcs {
+        *self.tcs().entry(instance).or_default() += 1;
+        OpenTcs {
+            gateway: self.clone(),
+            instance,
+        }
+    }
+
+    /// Remembers that an open socket ended by the server's will.
+    fn note_closed(&self, instance: InstanceId, from: IpAddr, door: Door, close: Close) {
+        let trouble = match close.reason {
+            INACTIVE => Trouble::Refused(INACTIVE.to_owned()),
+            _ => Trouble::Closed,
+        };
+        self.note(instance, from, door, trouble, close.reason.to_owned());
+    }
+
+    /// Remembers that a session was replaced by a newer one.
+    fn note_replaced(&self, instance: InstanceId, from: IpAddr) {
+        let by = self.slots().get(&instance).map(|slot| slot.from.0);
+        let by = by.map_or_else(String::new, |by| format!("from {by}"));
+        self.note(instance, from, Door::Acs, Trouble::Replaced, by);
+    }
+
+    fn note(&self, instance: InstanceId, from: IpAddr, door: Door, trouble: Trouble, text: String) {
+        let state = self.cx.state.snapshot();
+        let Some(record) = state.instances.get(&instance) else {
+            return;
+        };
+        let attempt = Attempt {
+            from,
+            account: Some(record.cluster.scope.account),
+            door,
+            trouble,
+            text,
+            about: About {
+                instance: Some(record.cluster.instance_arn(instance)),
+                ..About::default()
+            },
+        };
+        self.contacts.note(attempt, None, clock::wall());
+    }
+
+    fn tcs(&self) -> MutexGuard<'_, HashMap<InstanceId, usize>> {
+        self.tcs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes how far a session has counted.
@@ -242,6 +316,24 @@ impl Gateway {
 
     fn slots_mut(&self) -> RwLockWriteGuard<'_, HashMap<InstanceId, Slot>> {
         self.slots.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A TCS socket that is open.
+struct OpenTcs {
+    gateway: Arc<Gateway>,
+    instance: InstanceId,
+}
+
+impl Drop for OpenTcs {
+    fn drop(&mut self) {
+        let mut open = self.gateway.tcs();
+        if let Some(count) = open.get_mut(&self.instance) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.instance);
+            }
+        }
     }
 }
 

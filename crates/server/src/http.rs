@@ -1,9 +1,11 @@
 //! The HTTP front: one route for the AWS APIs, two for agents' sockets, health and metrics.
 
+mod agents;
 mod api;
 mod body;
 mod local;
 mod own;
+mod refusals;
 mod serve;
 mod usage;
 

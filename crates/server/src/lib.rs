@@ -10,6 +10,7 @@ mod accounts;
 mod app;
 mod clock;
 mod config;
+mod contacts;
 mod gateway;
 mod http;
 mod logs;

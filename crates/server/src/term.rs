@@ -167,6 +167,7 @@ impl Ground {
             front.roles.clone(),
             front.metrics.clone(),
             telemetry.clone(),
+            front.contacts.clone(),
             users.clone(),
         );
         let told = gateway.clone();

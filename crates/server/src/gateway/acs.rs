@@ -2,6 +2,7 @@
 
 mod credentials;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
@@ -15,12 +16,13 @@ use berth_model::task::{Desired, LastStatus, Task};
 use berth_state::{Connection, Failure, Lane, State};
 use http::request::Parts;
 
-use super::request::{self, AgentQuery, INACTIVE};
+use super::request::{self, AgentQuery, INACTIVE, Visit};
 use super::socket::{Gone, close, limited, send};
 use super::{Gateway, Mailbox};
 use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
+use crate::contacts::Door;
 use crate::payload::{self, AgentKind, LogRoute, PayloadContext};
 
 /// Opens an ACS session.
@@ -29,8 +31,14 @@ pub(crate) async fn upgrade(
     parts: Parts,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let mut visit = Visit {
+        front: &front,
+        parts: &parts,
+        door: Door::Acs,
+        account: None,
+    };
     let opened = (|| {
-        let caller = request::authenticate(&front, &parts)?;
+        let caller = visit.authenticate()?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
@@ -38,22 +46,26 @@ pub(crate) async fn upgrade(
         Ok::<_, request::Refused>((app.gateway.clone(), instance, query))
     })();
     let base_url = base_url(&parts.headers, front.tls);
+    let from = visit.from();
     match opened {
         Ok((gateway, instance, query)) => limited(upgrade).on_upgrade(move |socket| async move {
-            run(gateway, instance, &query, base_url, socket).await;
+            run(gateway, (instance, from), &query, base_url, socket).await;
         }),
-        Err(refused) => refused.into_response(),
+        Err(refused) => {
+            visit.note(&refused);
+            refused.into_response()
+        }
     }
 }
 
 async fn run(
     gateway: Arc<Gateway>,
-    instance: InstanceId,
+    (instance, from): (InstanceId, IpAddr),
     query: &AgentQuery,
     base_url: String,
     mut socket: WebSocket,
 ) {
-    let (mailbox, generation, counter) = gateway.enter(instance);
+    let (mailbox, generation, counter) = gateway.enter(instance, from);
     tracing::debug!(%instance, "agent connected");
     let state = gateway.cx.state.snapshot();
     let Some(record) = state.instances.get(&instance) else {
@@ -71,6 +83,7 @@ async fn run(
     let mut connected = Connected {
         gateway: gateway.clone(),
         instance,
+        from,
         session: AcsSession::new(config, clock::monotonic_ms()),
         mailbox,
         base_url,
@@ -89,6 +102,7 @@ async fn run(
 struct Connected {
     gateway: Arc<Gateway>,
     instance: InstanceId,
+    from: IpAddr,
     session: AcsSession,
     mailbox: Arc<Mailbox>,
     /// Where the agent found this server.
@@ -120,6 +134,7 @@ impl Connected {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = mailbox.replaced.cancelled() => {
+                    self.gateway.note_replaced(self.instance, self.from);
                     let reason = "replaced by a newer connection";
                     close(socket, Close { code: CLOSE_POLICY, reason }).await;
                     return;
@@ -264,6 +279,8 @@ impl Connected {
                 }
                 AcsOutput::Ping => send(socket, Message::Ping(bytes::Bytes::new())).await?,
                 AcsOutput::Close(reason) => {
+                    self.gateway
+                        .note_closed(self.instance, self.from, Door::Acs, reason);
                     close(socket, reason).await;
                     return Err(Gone);
                 }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::Response;
 use http::header::CONTENT_TYPE;
 
-use super::usage;
-use crate::app::App;
+use super::{agents, usage};
+use crate::app::{App, Front};
 
 /// What `X-Amz-Target` names in front of these operations.
 pub(super) const TARGET_PREFIX: &str = "Berth";
@@ -22,6 +22,8 @@ const CONTENT: &str = "application/x-amz-json-1.1";
 pub(super) enum Own {
     /// What clusters, services and tasks use.
     GetUsage,
+    /// Why agents do not come up.
+    ExplainAgents,
 }
 
 impl Own {
@@ -29,6 +31,7 @@ impl Own {
     pub(super) fn named(name: &str) -> Option<Own> {
         match name {
             "GetUsage" => Some(Self::GetUsage),
+            "ExplainAgents" => Some(Self::ExplainAgents),
             _ => None,
         }
     }
@@ -37,6 +40,7 @@ impl Own {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::GetUsage => "GetUsage",
+            Self::ExplainAgents => "ExplainAgents",
         }
     }
 
@@ -46,6 +50,7 @@ impl Own {
     /// For a caller who may not, and an input that does not read.
     pub(super) async fn run(
         self,
+        front: &Front,
         app: Arc<App>,
         caller: &Caller,
         body: &[u8],
@@ -58,6 +63,10 @@ impl Own {
         }
         let answer = match self {
             Self::GetUsage => usage::get_usage(app, caller.scope.account, body).await?,
+            Self::ExplainAgents => {
+                let account = caller.scope.account;
+                agents::explain(&app, &front.contacts, account, body)?
+            }
         };
         let mut response = Response::new(Bytes::from(answer));
         let content = http::HeaderValue::from_static(CONTENT);
