@@ -1,4 +1,4 @@
-//! Facts in, sentences out. The world: clusters `default` and `blue` in us-east-1, `blue` in
+//! Facts in, sentences out. The world: clusters `default` and `blue` in us-east-1, `green` in
 //! eu-west-1, and one instance of `default`.
 
 use berth_state::{Connection, Failure, Lane};
@@ -132,7 +132,15 @@ fn check_contacts(bench: &Bench, contacts: &[Contact], expected: &Expect) {
 fn an_instance_without_sockets_is_told_of() {
     let mut bench = Bench::new();
     bench.world.advance(Duration::from_secs(200));
-    check_instance(&bench, &expect![[r#""#]]);
+    check_instance(
+        &bench,
+        &expect![[r#"
+        WARN It registered 3 min 20 s ago, and has not opened ACS since this server leads: nothing can be started there.
+          See whether the agent runs, and what it logs; it has to reach this server at the URL that it was given when it asked for one (DiscoverPollEndpoint).
+        WARN Agent 1.50.2 is older than those that were run with this server.
+          Use 1.79.1 or a later one if it does not do what it should.
+    "#]],
+    );
     bench.change(|tx| {
         let connection = Connection {
             connected: false,
@@ -141,10 +149,27 @@ fn an_instance_without_sockets_is_told_of() {
         tx.set_connection(INSTANCE, Some(connection));
     });
     bench.world.advance(Duration::from_secs(3_700));
-    check_instance(&bench, &expect![[r#""#]]);
+    check_instance(
+        &bench,
+        &expect![[r#"
+        WARN ACS has not been open for 1 h 1 min: nothing can be started there.
+          See whether the agent runs, and what it logs; it has to reach this server at the URL that it was given when it asked for one (DiscoverPollEndpoint).
+        WARN Agent 1.50.2 is older than those that were run with this server.
+          Use 1.79.1 or a later one if it does not do what it should.
+    "#]],
+    );
     bench.sockets.acs = Some((address(), bench.world.now()));
     bench.world.advance(Duration::from_secs(5));
-    check_instance(&bench, &expect![[r#""#]]);
+    check_instance(
+        &bench,
+        &expect![[r#"
+        ok ACS is open for 5 s, from 10.0.0.7.
+        WARN TCS is not open: there are no metrics, and the health of containers stays as it was.
+          A proxy that lets /acs/ws through has to let /tcs/ws through as well.
+        WARN Agent 1.50.2 is older than those that were run with this server.
+          Use 1.79.1 or a later one if it does not do what it should.
+    "#]],
+    );
     bench.sockets.tcs = true;
     bench.check = Some(InstanceCheck {
         status: CheckStatus::Impaired,
@@ -158,7 +183,16 @@ fn an_instance_without_sockets_is_told_of() {
         record.version_info.agent = Some("1.105.1".into());
         tx.put_instance(record);
     });
-    check_instance(&bench, &expect![[r#""#]]);
+    check_instance(
+        &bench,
+        &expect![[r#"
+        ok ACS is open for 5 s, from 10.0.0.7.
+        WARN The agent says that its container runtime does not answer.
+          Look at Docker on that machine.
+        WARN It is DRAINING: nothing new is placed on it.
+          aws ecs update-container-instances-state --status ACTIVE ends that.
+    "#]],
+    );
 }
 
 #[test]
@@ -168,7 +202,16 @@ fn a_clock_that_is_off_is_told_of_with_how_far() {
     ahead.clock_ahead = Some(3_700);
     let mut behind = bench.refused("InvalidSignatureException", "Signature expired: …");
     behind.clock_ahead = Some(-320);
-    check_contacts(&bench, &[ahead, behind], &expect![[r#""#]]);
+    check_contacts(
+        &bench,
+        &[ahead, behind],
+        &expect![[r#"
+        WARN Its clock is 1 h 1 min ahead of this server's, and signatures are good for 5 min.
+          Set the clock of the one that is wrong, and keep it right with NTP.
+        WARN Its clock is 5 min 20 s behind this server's, and signatures are good for 5 min.
+          Set the clock of the one that is wrong, and keep it right with NTP.
+    "#]],
+    );
 }
 
 #[test]
@@ -189,7 +232,20 @@ fn wrong_keys_are_told_from_wrong_secrets() {
             "Credential should be scoped to a valid region, not ''.",
         ),
     ];
-    check_contacts(&bench, &contacts, &expect![[r#""#]]);
+    check_contacts(
+        &bench,
+        &contacts,
+        &expect![[r#"
+        WARN Its secret is not that of the access key AKIA…MPLE.
+          AWS_SECRET_ACCESS_KEY must be the one that belongs to the key, without spaces or quotes. A proxy that changes the Host header or the path has the same effect.
+        WARN Its access key AKIA…MPLE is not known here.
+          Give it this server's: berth env prints it, and it is in access-key.json of the server's data directory. Another server's, or Amazon's, do not work here.
+        WARN It did not sign its request.
+          Give the agent AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+        WARN It signs for a region that is none.
+          AWS_DEFAULT_REGION (--region of berth agent) must be a region's name, such as us-east-1.
+    "#]],
+    );
 }
 
 #[test]
@@ -210,7 +266,20 @@ fn a_wrong_cluster_is_told_from_a_wrong_region() {
         ),
         of("other", "ap-south-1"),
     ];
-    check_contacts(&bench, &contacts, &expect![[r#""#]]);
+    check_contacts(
+        &bench,
+        &contacts,
+        &expect![[r#"
+        WARN There is no cluster bleu in us-east-1.
+          Set ECS_CLUSTER (--cluster of berth agent) to one that there is, or make it: aws ecs create-cluster --cluster-name bleu. There is: blue, default.
+        WARN There is no cluster green in us-east-1. There is one in eu-west-1.
+          Set AWS_DEFAULT_REGION=eu-west-1 (--region of berth agent).
+        WARN There is no cluster blue in eu-west-1. There is one in us-east-1.
+          Set AWS_DEFAULT_REGION=us-east-1 (--region of berth agent).
+        WARN There is no cluster other in ap-south-1.
+          Set ECS_CLUSTER (--cluster of berth agent) to one that there is, or make it: aws ecs create-cluster --cluster-name other.
+    "#]],
+    );
 }
 
 #[test]
@@ -229,7 +298,26 @@ fn doors_that_were_missed_are_told_of() {
         contact(Trouble::WrongPath, ""),
         contact(Trouble::NotLeading, "another server leads"),
     ];
-    check_contacts(&bench, &contacts, &expect![[r#""#]]);
+    check_contacts(
+        &bench,
+        &contacts,
+        &expect![[r#"
+        WARN It spoke TLS, and this port speaks plain HTTP.
+          Give the agent an http:// URL (ECS_BACKEND_HOST, or --server), or start berth serve with --tls-cert and --tls-key.
+        WARN It spoke plain HTTP, and this port speaks TLS.
+          Give the agent an https:// URL (ECS_BACKEND_HOST, or --server).
+        WARN It does not believe this server's certificate.
+          Give it the authority: SSL_CERT_FILE for a stock agent, --ca-file for berth agent.
+        WARN It asked for a certificate of a name that is none, as stock agents do whose URL has a port.
+          Give agents an https URL without a port (--advertise-url), with this server or a proxy on port 443.
+        WARN The TLS handshake failed: peer is incompatible: NoCipherSuitesInCommon.
+          TLS 1.2 or 1.3 is needed, and for a stock agent with TLS 1.2 an RSA certificate.
+        WARN There is no socket at that path: they are at /acs/ws and /tcs/ws.
+          --advertise-url must be as the agent reaches this server, without a path; a proxy between must not change paths.
+        WARN This server did not lead then: another server leads.
+          The agent tries again by itself. With several servers, a proxy that asks /health finds the one that leads.
+    "#]],
+    );
 }
 
 #[test]
@@ -251,7 +339,30 @@ fn sockets_that_were_refused_or_closed_are_told_of() {
         ),
         bench.refused("ThrottlingException", "Rate exceeded"),
     ];
-    check_contacts(&bench, &contacts, &expect![[r#""#]]);
+    check_contacts(
+        &bench,
+        &contacts,
+        &expect![[r#"
+        WARN It says that it is a container instance that this server does not know.
+          If the server's data was lost or is older than that, start the agent again: it registers under the same ARN where its cluster exists. Else it is another server's agent: check its URL.
+        WARN Its container instance was deregistered. It was told so, and a stock agent is silent for an hour now.
+          Start the agent again: it registers anew at once.
+        WARN It may not do that: The role of a task is no agent.
+          An agent needs a key of its own instance's account, and not one of a task's role.
+        WARN It was refused with Strange: it is
+          The agent tries again by itself, unless it has ended.
+        WARN Its open socket was closed: pings were not answered for ten seconds.
+          The machine was overloaded or asleep, or something between holds WebSocket frames back. The agent comes back by itself.
+        WARN Its open socket was closed: too many messages.
+          That is not what agents send: see which program it is.
+        WARN A newer connection took over as the same instance, from 10.0.0.8.
+          Once or twice is an agent that came back after a cut. When it goes on, two agents have one identity: a data folder or a machine's image was copied. Empty the data folder of the copy.
+        WARN Its registration was refused: attributes can have at most 500 items.
+          Correct the agent's settings, such as its attributes; a stock agent has ended with exit code 5, and will not come up before.
+        WARN This server had too much to do.
+          The agent tries again by itself.
+    "#]],
+    );
 }
 
 #[test]
