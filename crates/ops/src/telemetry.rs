@@ -108,6 +108,20 @@ pub struct InstanceCheck {
     pub reason: Option<Text>,
 }
 
+/// A source that knows nothing, where no agent publishes anything.
+#[derive(Clone, Copy, Debug)]
+pub struct NoMetrics;
+
+impl MetricSource for NoMetrics {
+    fn minutes(&self, _: &MetricSubject) -> Vec<MetricMinute> {
+        Vec::new()
+    }
+
+    fn instance_check(&self, _: InstanceId) -> Option<InstanceCheck> {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
