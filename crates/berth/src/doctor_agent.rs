@@ -189,7 +189,24 @@ mod tests {
                 { "over": true },
             ],
         });
-        expect![[r#""#]].assert_eq(&text(&report, 1_000_090.0));
+        expect![[r#"
+            WARN  This machine's clock is 90 s ahead of the server's.
+
+            0123  default in us-east-1, ACTIVE, agent 1.105.1
+              ok    ACS is open for 5 s, from 10.0.0.7.
+              WARN  TCS is not open.
+                    Look at the proxy.
+
+            3 more instances are not shown.
+
+            Refused or failed lately:
+
+              10.0.0.9  RegisterContainerInstance, 3 times, 10 s ago, cluster bleu, region us-east-1, key AKIA…MPLE
+                    There is no cluster bleu.
+                    Make it.
+
+            1 more went wrong before an agent connected from there (--output json).
+        "#]].assert_eq(&text(&report, 1_000_090.0));
     }
 
     #[test]

@@ -320,7 +320,20 @@ mod tests {
             }],
             "leftOut": { "clusters": 0, "services": 0, "tasks": 7 },
         });
-        expect![[r#""#]].assert_eq(&shown(&usage));
+        expect![[r#"
+            CLUSTER          AGENTS  SERVICES   TASKS  CPU%  VCPU         MEM%  MEMORY
+            default             1/2         1  3 (+1)  43.1  1.73 / 4.00   8.2  0.66 / 8.00 GiB
+            empty.eu-west-1     0/0         0       0     -  - / -           -  - / - GiB
+
+            SERVICE  CLUSTER     TASKS   CPU%  VCPU         MEM%  MEMORY
+            web      default  2/3 (+1)  145.0  0.72 / 0.50  31.2  160.4 / 512 MiB
+
+            TASK          OF     CLUSTER  STATUS              CPU%  VCPU         MEM%  MEMORY          NETWORK IN/OUT
+            0123456789ab  web    default  RUNNING UNHEALTHY  240.0  0.60 / 0.25  37.5  96.0 / 256 MiB  12 B/s / 5.2 MiB/s
+            fedcba987654  job:1  default  PENDING                -  - / -           -  - / 64 MiB      -
+
+            7 more tasks, the last by cpu
+        "#]].assert_eq(&shown(&usage));
     }
 
     #[test]
