@@ -49,6 +49,7 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
         retention: server::retention(&dev.limits),
         log_limits: server::log_limits(&dev.limits),
         patience: server::patience(&dev.limits),
+        metrics_detail: dev.limits.metrics_detail.into(),
         service_healthy_after: dev.limits.service_healthy_after.unwrap_or(Duration::ZERO),
         rate_limits: server::rate_limits(&dev.limits),
     })

@@ -45,6 +45,7 @@ pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
         retention: server::retention(&serve.limits),
         log_limits: server::log_limits(&serve.limits),
         patience: server::patience(&serve.limits),
+        metrics_detail: serve.limits.metrics_detail.into(),
         service_healthy_after: serve.limits.service_healthy_after.unwrap_or(HEALTHY_AFTER),
         rate_limits: server::rate_limits(&serve.limits),
     })

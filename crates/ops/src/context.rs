@@ -12,6 +12,7 @@ use berth_state::Handle;
 use crate::error::ApiError;
 use crate::logs::LogEvents;
 use crate::page::PageTokens;
+use crate::telemetry::MetricSource;
 
 /// What operations work with.
 pub struct Context {
@@ -21,6 +22,8 @@ pub struct Context {
     pub definitions: DefinitionCache,
     /// Where containers' output is kept.
     pub logs: Arc<dyn LogEvents>,
+    /// What agents told lately.
+    pub metrics: Arc<dyn MetricSource>,
     /// Makes and reads `nextToken`.
     pub pages: PageTokens,
     /// What the binary's settings say.

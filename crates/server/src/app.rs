@@ -7,10 +7,12 @@ use berth_ops::Context;
 use berth_state::State;
 
 use crate::accounts::Access;
+use crate::contacts::Contacts;
 use crate::gateway::Gateway;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsDetail};
 use crate::rates::Rates;
 use crate::roles::RoleKey;
+use crate::telemetry::Telemetry;
 use crate::worlds::Worlds;
 
 /// What requests are served with while this server leads.
@@ -21,6 +23,8 @@ pub(crate) struct App {
     pub(crate) newest: Arc<ArcSwap<State>>,
     /// The agents' sessions.
     pub(crate) gateway: Arc<Gateway>,
+    /// What agents told lately.
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// What lasts as long as the process.
@@ -35,6 +39,10 @@ pub(crate) struct Front {
     pub(crate) tls: bool,
     /// How much each account may ask for.
     pub(crate) rates: Rates,
+    /// What `/metrics` tells of what runs.
+    pub(crate) metrics_detail: MetricsDetail,
+    /// Agents that were refused or failed lately.
+    pub(crate) contacts: Arc<Contacts>,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

@@ -101,6 +101,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         local_only: config.local_only,
         tls: tls.is_some(),
         rates: Rates::new(config.rate_limits),
+        metrics_detail: config.metrics_detail,
+        contacts: Arc::default(),
         metrics: Arc::new(Metrics::new()),
         worlds: Worlds::new(),
         phase: ArcSwap::from_pointee(Phase::Waiting("the state is being loaded")),
@@ -109,12 +111,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let stop = CancellationToken::new();
     let listener = Listener { tcp, tls };
     let hang_up = stop.child_token();
-    let serving = serve(
-        listener,
-        router(front.clone()),
-        front.metrics.clone(),
-        hang_up,
-    );
+    let serving = serve(listener, router(front.clone()), front.clone(), hang_up);
     let listening = tokio::spawn(serving);
     let terms = tokio::spawn(term::run(
         config,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
-use berth_server::{Access, AccessKey, Config, RateLimits, Running, start};
+use berth_server::{Access, AccessKey, Config, MetricsDetail, RateLimits, Running, start};
 use berth_storage::{Location, LogLimits};
 use berth_wire::sigv4::{Signer, Unsigned};
 use http::{HeaderMap, Method};
@@ -54,6 +54,7 @@ async fn server(access: Access, local_only: bool) -> Server {
             instance_lost_after: Duration::from_secs(15),
             task_lost_after: None,
         },
+        metrics_detail: MetricsDetail::Service,
         service_healthy_after: Duration::ZERO,
         rate_limits: RateLimits::Off,
     };

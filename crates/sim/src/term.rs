@@ -12,7 +12,7 @@ use berth_leader::{
 use berth_model::id::InstanceId;
 use berth_model::name::ServiceKey;
 use berth_model::time::Timestamp;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, PageTokens};
+use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, NoMetrics, PageTokens};
 use berth_placement::Fleet;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::{self, Retention};
@@ -143,6 +143,7 @@ impl Term {
             state: Handle::new(inbox.clone(), writer.newest()),
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
+            metrics: Arc::new(NoMetrics),
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,
