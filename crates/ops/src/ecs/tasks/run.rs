@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_api::ecs::{self, Fault, op};
+use berth_model::capacity_provider;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::ClusterKey;
 use berth_model::task::{LastStatus, LaunchType, Task, TaskSpec};
@@ -135,14 +136,22 @@ impl Run {
         // In the order in which a repeated call will find them.
         let mut ids: Vec<TaskId> = self.providers.iter().map(|_| tx.ids().task()).collect();
         ids.sort_unstable();
+        let mut failures = Vec::new();
+        let mut full: Vec<&Option<Text>> = Vec::new();
         for (provider, id) in self.providers.iter().zip(ids) {
-            let placement = match self.place(tx) {
+            // What has no room for a task has none for the next, which is like it.
+            if full.contains(&provider) {
+                continue;
+            }
+            let placement = match self.place(tx, provider.as_ref()) {
                 Ok(placement) => placement,
-                // What has no room for this task has none for the next, which is like it.
                 Err(refusal) => {
-                    let unplaced = self.providers.len() - tasks.len();
-                    let failures = self.failures(&refusal, unplaced)?;
-                    return Ok(Started { tasks, failures });
+                    let placed = |task: &&Arc<Task>| task.spec.capacity_provider == *provider;
+                    let asked = self.providers.iter().filter(|asked| *asked == provider);
+                    let unplaced = asked.count() - tasks.iter().filter(placed).count();
+                    failures.extend(self.failures(&refusal, unplaced)?);
+                    full.push(provider);
+                    continue;
                 }
             };
             // Tasks of one provider share their spec.
@@ -157,22 +166,24 @@ impl Run {
             );
             tasks.extend(tx.state().tasks.get(id).cloned());
         }
-        Ok(Started {
-            tasks,
-            failures: Vec::new(),
-        })
+        Ok(Started { tasks, failures })
     }
 
-    fn place(&self, tx: &mut Tx<'_>) -> Result<Placement, Refusal> {
+    /// A place for one task, among the instances of its provider when that is a group of them.
+    fn place(&self, tx: &mut Tx<'_>, provider: Option<&Text>) -> Result<Placement, Refusal> {
         let seed = tx.ids().chance();
         let spec = &self.draft.spec;
+        let mut member_of = self.placing.member_of.clone();
+        if spec.launch_type != LaunchType::Fargate {
+            member_of.extend(provider.map(capacity_provider::membership));
+        }
         tx.fleet().place(&Request {
             cluster: &spec.cluster,
             launch: spec.launch_type,
             group: &spec.group,
             demand: &self.draft.demand,
             required_attributes: &self.draft.facts.requires_attributes,
-            member_of: &self.placing.member_of,
+            member_of: &member_of,
             distinct_instance: self.placing.distinct_instance,
             strategy: &self.placing.strategy,
             zones: None,
