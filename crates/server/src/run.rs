@@ -113,13 +113,19 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let hang_up = stop.child_token();
     let serving = serve(listener, router(front.clone()), front.clone(), hang_up);
     let listening = tokio::spawn(serving);
-    let terms = tokio::spawn(term::run(
+    let terms = term::run(
         config,
         store.clone(),
         logs.clone(),
         front.clone(),
         stop.clone(),
-    ));
+    );
+    // However leading ends, whoever starts something beside the server learns of it here.
+    let ended = stop.clone().drop_guard();
+    let terms = tokio::spawn(async move {
+        let _ended = ended;
+        terms.await
+    });
     Ok(Running {
         address,
         front,
@@ -159,7 +165,8 @@ impl Running {
         self.stop.cancel();
     }
 
-    /// A token that asks the server to stop when it is cancelled.
+    /// A token that asks the server to stop when it is cancelled, and is cancelled when the server
+    /// ends by itself.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
