@@ -14,6 +14,7 @@ mod doctor;
 mod duration;
 mod env;
 mod exit;
+mod explain;
 mod files;
 mod keys;
 mod local_agents;
@@ -79,6 +80,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             logging::start(&cli.log).map_err(Failure::Usage)?;
             serve_until_signal(agent::run(*agent))
         }
+        Command::Explain(explain) => wait_for(explain::run(&explain))?,
         Command::Doctor(doctor) => wait_for(doctor::run(&doctor))?,
         Command::Backup(backup) => wait_for(upkeep::backup(&backup))?,
         Command::Restore(restore) => wait_for(upkeep::restore(&restore))?,

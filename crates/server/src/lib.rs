@@ -11,6 +11,7 @@ mod app;
 mod clock;
 mod config;
 mod gateway;
+mod history;
 mod http;
 mod logs;
 mod loops;
@@ -22,6 +23,7 @@ mod services;
 mod standby;
 mod term;
 pub mod upkeep;
+mod waiting;
 mod worlds;
 mod writer;
 
@@ -31,6 +33,7 @@ pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes
 // from here.
+pub use berth_model::waiting::WaitForRoom;
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
 pub use berth_storage::{

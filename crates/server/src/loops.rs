@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::history;
 use crate::services::ServiceNews;
 use crate::term::{LEASE_EVERY, LEASE_TTL};
 
@@ -31,7 +32,7 @@ pub(crate) async fn housekeeping(
     cx: Arc<Context>,
     gateway: Arc<Gateway>,
     services: Arc<ServiceNews>,
-    config: Config,
+    (config, store): (Config, Store),
     cancel: CancellationToken,
 ) {
     let mut crowd = Crowd::default();
@@ -46,7 +47,7 @@ pub(crate) async fn housekeeping(
         if let Err(error) = look_after_absent(&cx, absent, &config, paused).await {
             tracing::warn!(%error, "absent agents not looked after");
         }
-        if let Err(error) = forget(&cx, &config, &cancel).await {
+        if let Err(error) = forget(&cx, &config, &store, &cancel).await {
             tracing::warn!(%error, "nothing was forgotten");
         }
     }
@@ -130,14 +131,35 @@ async fn look_after_absent(
         .await
 }
 
-async fn forget(cx: &Context, config: &Config, cancel: &CancellationToken) -> Result<(), Failure> {
+async fn forget(
+    cx: &Context,
+    config: &Config,
+    store: &Store,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
     let retention = config.retention;
     while !cancel.is_cancelled() {
-        if purge::decide(&cx.state.snapshot(), clock::wall(), &retention).is_empty() {
+        let state = cx.state.snapshot();
+        let plan = purge::decide(&state, clock::wall(), &retention);
+        if plan.is_empty() {
             return Ok(());
         }
+        // What is to be kept elsewhere is kept first, and what leaves is what was kept.
+        let kept = match config.task_history.is_zero() {
+            true => None,
+            false => match history::keep(store, cx, &state, &plan.tasks).await {
+                Ok(kept) => Some(kept),
+                Err(error) => {
+                    tracing::warn!(?error, "stopped tasks stay in memory");
+                    return Ok(());
+                }
+            },
+        };
         let step = cx.state.transact(Lane::Controllers, move |tx| {
-            let plan = purge::decide(tx.state(), tx.now(), &retention);
+            let mut plan = purge::decide(tx.state(), tx.now(), &retention);
+            if let Some(kept) = &kept {
+                plan.tasks.retain(|id| kept.contains(id));
+            }
             purge::carry_out(tx, &plan);
             Ok::<(), Failure>(())
         });

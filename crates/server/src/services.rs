@@ -137,11 +137,11 @@ impl Queue {
     }
 }
 
-/// Looks at services until it is told to stop.
+/// Looks at services until it is told to stop. `around` has the settings; who is lost is told.
 pub(crate) async fn run(
     cx: Arc<Context>,
     news: Arc<ServiceNews>,
-    healthy_after: Duration,
+    around: Surroundings,
     cancel: CancellationToken,
 ) {
     let mut queue = Queue::default();
@@ -166,8 +166,8 @@ pub(crate) async fn run(
         let room = AT_ONCE_MAX.saturating_sub(looks.len());
         for key in queue.take(now, room) {
             let around = Surroundings {
-                healthy_after,
                 lost: lost.clone(),
+                ..around.clone()
             };
             looks.spawn(step(cx.clone(), key, around));
         }
@@ -268,9 +268,8 @@ fn touch(state: &State, changes: &[Changed], queue: &mut Queue, now: u64) {
         }
     }
     for cluster in &roomier {
-        let services = state.services.of_cluster(cluster, None);
-        for service in services.filter(|service| service.memory.place_again_at.is_some()) {
-            queue.add(service.key.clone(), now);
+        for key in state.refused_of(cluster) {
+            queue.add(key.clone(), now);
         }
     }
 }

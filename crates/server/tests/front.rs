@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
-use berth_server::{Access, AccessKey, Config, Running, start};
+use berth_server::{Access, AccessKey, Config, Running, WaitForRoom, start};
 use berth_storage::{Location, LogLimits};
 use berth_wire::sigv4::{Signer, Unsigned};
 use http::{HeaderMap, Method};
@@ -54,6 +54,9 @@ async fn server(access: Access, local_only: bool) -> Server {
             task_lost_after: None,
         },
         service_healthy_after: Duration::ZERO,
+        move_over: false,
+        task_history: Duration::ZERO,
+        wait_for_room: WaitForRoom::default(),
     };
     let running = start(config).await.unwrap();
     let address = running.address();

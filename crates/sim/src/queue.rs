@@ -92,9 +92,8 @@ impl Queue {
             }
         }
         for cluster in &roomier {
-            let services = state.services.of_cluster(cluster, None);
-            for service in services.filter(|service| service.memory.place_again_at.is_some()) {
-                self.add(service.key.clone(), now);
+            for key in state.refused_of(cluster) {
+                self.add(key.clone(), now);
             }
         }
     }

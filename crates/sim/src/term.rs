@@ -7,13 +7,15 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use berth_model::id::InstanceId;
-use berth_model::name::ServiceKey;
+use berth_model::name::{ClusterKey, ServiceKey};
 use berth_model::time::Timestamp;
+use berth_model::waiting::WaitForRoom;
 use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, PageTokens};
 use berth_placement::Fleet;
 use berth_reconcile::absence::{self, Absent, Patience};
 use berth_reconcile::purge::{self, Retention};
 use berth_reconcile::services::{Looked, Surroundings, look};
+use berth_reconcile::waiting;
 use berth_state::{
     Commit, Failure, Handle, Ids, Inbox, Job, Lane, LaneLimits, Lanes, State, Writer,
 };
@@ -54,6 +56,7 @@ pub(crate) enum Who {
 pub(crate) enum Answer {
     Call(Result<Value, String>),
     Looked(ServiceKey, Result<Looked, Failure>),
+    Waited(ClusterKey, Result<waiting::Looked, Failure>),
     Noted,
 }
 
@@ -88,6 +91,8 @@ pub(crate) struct Settings {
     pub(crate) patience: Patience,
     pub(crate) retention: Retention,
     pub(crate) healthy_after: Duration,
+    pub(crate) wait_for_room: WaitForRoom,
+    pub(crate) move_over: bool,
     pub(crate) batch_max: usize,
     pub(crate) mutant: Option<Mutant>,
 }
@@ -105,6 +110,7 @@ pub(crate) struct Term {
     pub(crate) generations: u64,
     pub(crate) leads_since: u64,
     pub(crate) queue: Queue,
+    pub(crate) waiting: waiting::Queue,
     pub(crate) pending: Vec<(Who, BoxFuture<'static, Answer>)>,
     pub(crate) notes: Notes,
     pub(crate) settings: Settings,
@@ -161,9 +167,11 @@ impl Term {
             state: Handle::new(inbox.clone(), writer.newest()),
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
+            history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,
+                wait_for_room: settings.wait_for_room,
             },
             wall,
         };
@@ -178,6 +186,7 @@ impl Term {
             generations: 0,
             leads_since: now,
             queue: Queue::default(),
+            waiting: waiting::Queue::default(),
             pending: Vec::new(),
             notes,
             settings,
@@ -250,12 +259,25 @@ impl Term {
         }
         self.pending.extend(waiting);
         for (_, answer) in &ended {
-            if let Answer::Looked(key, outcome) = answer
-                && let Ok(Looked { again_at: Some(at) }) = outcome
-            {
+            let at = |at: Timestamp| {
                 let in_ms = u64::try_from(at.since(wall).as_millis()).unwrap_or(u64::MAX);
-                let at = now.saturating_add(in_ms).saturating_add(1);
-                self.queue.add(key.clone(), at);
+                now.saturating_add(in_ms).saturating_add(1)
+            };
+            match answer {
+                Answer::Looked(
+                    key,
+                    Ok(Looked {
+                        again_at: Some(when),
+                    }),
+                ) => {
+                    self.queue.add(key.clone(), at(*when));
+                }
+                Answer::Waited(cluster, looked) => {
+                    let looked = looked.as_ref().ok().cloned();
+                    let again_at = looked.as_ref().and_then(|looked| looked.again_at);
+                    self.waiting.note(cluster, looked, again_at.map(at));
+                }
+                Answer::Looked(..) | Answer::Call(_) | Answer::Noted => {}
             }
         }
         ended
@@ -281,6 +303,10 @@ impl Term {
         for key in self.queue.take(now) {
             self.look(key);
         }
+        self.waiting.sweep(&state, now);
+        for turn in self.waiting.take(now) {
+            self.find_room(turn);
+        }
         match (self.writer.holds_reports(), self.held_since) {
             (true, None) => self.held_since = Some(now),
             (true, Some(since)) if now - since > REPORTS_WAIT_MS => {
@@ -296,6 +322,8 @@ impl Term {
         let around = Surroundings {
             healthy_after: self.settings.healthy_after,
             lost: self.lost.clone(),
+            move_over: self.settings.move_over,
+            wait_for_room: self.settings.wait_for_room,
         };
         let (notes, mutant) = (self.notes.clone(), self.settings.mutant);
         let handle = self.cx.state.clone();
@@ -311,6 +339,28 @@ impl Term {
                 Ok::<_, Failure>(looked)
             });
             Answer::Looked(key, looked.await)
+        };
+        self.pending.push((Who::Server, run.boxed()));
+    }
+
+    fn find_room(&mut self, turn: waiting::Turn) {
+        let setting = self.settings.wait_for_room;
+        let (notes, mutant) = (self.notes.clone(), self.settings.mutant);
+        let handle = self.cx.state.clone();
+        let cluster = turn.cluster.clone();
+        let run = async move {
+            let looked = handle.transact(Lane::Controllers, move |tx| {
+                let before = tx.state().clone();
+                let looked = waiting::look(tx, &turn, setting);
+                if let Some(mutant) = mutant {
+                    mutant::tamper_waiting(mutant, tx, &before);
+                }
+                if turn.after.is_none() {
+                    watch::after_finding_room(&notes, &before, tx.state());
+                }
+                Ok::<_, Failure>(looked)
+            });
+            Answer::Waited(cluster, looked.await)
         };
         self.pending.push((Who::Server, run.boxed()));
     }

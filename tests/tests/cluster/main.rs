@@ -14,3 +14,4 @@ mod secrets;
 mod services;
 mod services_docker;
 mod simulated_agents;
+mod waiting;

@@ -9,14 +9,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use berth_api::{Protocol, Service, ecs, logs, sts};
-use berth_ops::{ApiError, Call, find};
+use berth_ops::{ApiError, Call, explain, find};
 use berth_wire::sigv4::Received;
 use berth_wire::{Fault, FaultCode, Route, json, query, route};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Request;
 
-use crate::accounts::base_url;
+use crate::accounts::{Authenticated, base_url};
 use crate::app::Front;
 use crate::clock;
 use crate::http::body::ROOM;
@@ -86,6 +86,12 @@ async fn answer(
     let mut operation = String::new();
     match route {
         Route::Json {
+            target_prefix: explain::TARGET_PREFIX,
+            operation: explain::OPERATION,
+        } => {
+            named.operation = Some(explain::OPERATION);
+        }
+        Route::Json {
             target_prefix,
             operation: name,
         } => {
@@ -99,6 +105,9 @@ async fn answer(
     let sender = front
         .access
         .authenticate(received, &base_url, &front.roles)?;
+    if named.operation == Some(explain::OPERATION) {
+        return answer_explain(front, sender, body, request_id).await;
+    }
     let service = match named.service {
         Some(service) => service,
         None => {
@@ -129,6 +138,24 @@ async fn answer(
     };
     let answered = tokio::time::timeout(patience, running).await;
     answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")))
+}
+
+/// Berth's own call: why a task waits, or where it went. Not for tasks: it tells of machines and
+/// of the tasks of others.
+async fn answer_explain(
+    front: &Front,
+    sender: Authenticated,
+    body: Bytes,
+    request_id: &str,
+) -> Result<http::Response<Bytes>, ApiError> {
+    if sender.is_role {
+        return Err(access_denied(&sender.caller.arn, explain::OPERATION).into());
+    }
+    let app = front.readable().map_err(not_leading)?;
+    let call = Call::new(app.cx.clone(), Arc::new(sender.caller));
+    let explained = caught(front, explain::explain(call, body)).await?;
+    let body = serde_json::to_vec(&explained).map_err(ApiError::internal)?;
+    Ok(json::respond_body(body, request_id))
 }
 
 /// Whether only an agent has a use for this operation.

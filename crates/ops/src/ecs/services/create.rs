@@ -17,7 +17,7 @@ use super::names::service_key;
 use super::render::{Moment, View};
 use super::wanted::{
     Template, capacity_of, check_unserved, check_whole, early_success, parse_constraints,
-    parse_propagate, parse_service_connect, parse_strategies, platform_version,
+    parse_propagate, parse_service_connect, platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -25,6 +25,7 @@ use crate::ecs::names::{active_cluster, cluster_key, resolve_definition};
 use crate::ecs::tags::given_tags;
 use crate::ecs::tasks::capacity::parse_capacity;
 use crate::ecs::tasks::network::parse_network;
+use crate::ecs::tasks::placing::parse_strategy;
 use crate::error::ApiError;
 
 /// The most characters of a service's or task set's client token (reference §1.6).
@@ -185,7 +186,7 @@ fn parse_wanted(
         deployment,
         grace_seconds: grace(input.health_check_grace_period_seconds)?,
         constraints: parse_constraints(constraints)?,
-        strategy: parse_strategies(strategies)?,
+        strategy: parse_strategy(strategies)?,
         zone_rebalancing: rebalancing,
         managed_tags: input.enable_ecs_managed_tags.unwrap_or(false),
         propagate: match &input.propagate_tags {
