@@ -8,13 +8,12 @@ use berth_api::ecs::{self, Fault, op};
 use berth_model::capacity_provider::PROVIDER_ATTRIBUTE;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::ClusterKey;
-use berth_model::task::{ClientToken, LastStatus, LaunchType, Task, TaskSpec};
+use berth_model::task::{LastStatus, LaunchType, Task, TaskSpec};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_model::waiting::{WAITING_MAX, WaitForRoom};
 use berth_placement::{Reason, Refusal, Wanted};
 use berth_state::{State, Tx};
-use sha2::{Digest, Sha256};
 
 use crate::call::Call;
 use crate::ecs::fault::{client, invalid};
@@ -23,6 +22,7 @@ use crate::ecs::tasks::capacity::{parse_capacity, resolve_platform};
 use crate::ecs::tasks::draft::{Draft, Given};
 use crate::ecs::tasks::placing::{check_placing, parse_constraints, parse_strategy};
 use crate::ecs::tasks::render::{Moment, View};
+use crate::ecs::token::client_token;
 use crate::error::ApiError;
 
 /// The most tasks of one call (reference §1.5).
@@ -35,8 +35,6 @@ const STARTED_BY_MAX: usize = 128;
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a token is remembered after the last of its tasks stopped (reference §1.6).
 const TOKEN_LIFE_AFTER_STOP: Duration = Duration::from_secs(60 * 60);
-/// Bytes of a request's hash that are kept: 128 bits tell any two requests apart.
-const HASH_BYTES: usize = 16;
 /// What ECS answers when there is no Fargate capacity (reference §6.6).
 const NO_FARGATE: &str = "Capacity is unavailable at this time. Please try again later or in a \
                           different availability zone";
@@ -127,7 +125,9 @@ fn parse(call: &Call, input: &ecs::RunTaskRequest) -> Result<Run, ApiError> {
     };
     let mut draft = Draft::parse(cluster, &definition, launch, &given)?;
     draft.spec.platform_version = resolve_platform(launch, input.platform_version.as_deref())?;
-    draft.spec.client_token = client_token(input.client_token.as_deref(), &call.body)?;
+    // The body as it came: presence, order and spelling of every member count (reference §1.6).
+    let token = input.client_token.as_deref();
+    draft.spec.client_token = client_token(token, TOKEN_LENGTH_MAX, &call.body)?;
     let constraints = input.placement_constraints.as_deref().unwrap_or_default();
     let strategy = input.placement_strategy.as_deref().unwrap_or_default();
     check_placing(&draft.facts, launch, constraints, strategy)?;
@@ -138,28 +138,6 @@ fn parse(call: &Call, input: &ecs::RunTaskRequest) -> Result<Run, ApiError> {
         providers: capacity.split(usize::try_from(count).unwrap_or_default()),
         wait_for_room: call.cx.limits.wait_for_room,
     })
-}
-
-/// The token with the request's hash. The hash is of the body as it came: presence, order and
-/// spelling of every member count (reference §1.6).
-fn client_token(given: Option<&str>, body: &[u8]) -> Result<Option<ClientToken>, ApiError> {
-    let Some(token) = given.filter(|token| !token.is_empty()) else {
-        return Ok(None);
-    };
-    if token.chars().count() > TOKEN_LENGTH_MAX {
-        return Err(invalid(format!(
-            "idempotency token longer than {TOKEN_LENGTH_MAX}."
-        )));
-    }
-    let hash = Sha256::digest(body);
-    let digits: String = hash[..HASH_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(Some(ClientToken {
-        token: token.into(),
-        request: digits.into(),
-    }))
 }
 
 impl Run {
