@@ -102,7 +102,19 @@ fn a_task_waits_and_every_instance_says_why() {
     run(&bench, &json!({"taskDefinition": "half"}));
     let waits = run(&bench, &json!({"taskDefinition": "half"}));
     bench.world.advance(Duration::from_secs(90));
-    check(&bench, &json!({"task": waits}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": waits}),
+        &expect![[r#"
+        task <id> has waited for room for 89 s: none of 2 container instances can take it.
+        A task takes 512 CPU units, 128 MiB.
+        It is given up when it has waited for 60 min.
+        of 2:
+        2 "RESOURCE:CPU"
+          us-east-1a: it has 88 of 600 CPU units left, and a task takes 512; 1 of the group's tasks is on it.
+          us-east-1b: it has 256 of 256 CPU units left, and a task takes 512.
+    "#]],
+    );
 }
 
 #[test]
@@ -112,7 +124,20 @@ fn a_placed_task_is_where_its_strategy_put_it() {
     let body = json!({"taskDefinition": "half", "placementStrategy": strategy});
     run(&bench, &body);
     let second = run(&bench, &body);
-    check(&bench, &json!({"task": second}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": second}),
+        &expect![[r#"
+        task <id> is PENDING on container instance <id> in us-east-1a.
+        A task takes 512 CPU units, 128 MiB.
+        Of the instances that can take it, placement chooses the one with the least CPU left.
+        of 2:
+        1 "HERE"
+          us-east-1a: it is here; 2 of the group's tasks are on it.
+        1 "ROOM"
+          us-east-1b: it has room.
+    "#]],
+    );
 }
 
 #[test]
@@ -123,17 +148,50 @@ fn constraints_attributes_and_ports_are_named() {
     register(&bench, "ported", &json!([container]));
     run(&bench, &json!({"taskDefinition": "ported"}));
     let waits = run(&bench, &json!({"taskDefinition": "ported"}));
-    check(&bench, &json!({"task": waits}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": waits}),
+        &expect![[r#"
+        task <id> has waited for room for 0 s: the one container instance cannot take it.
+        A task takes 0 CPU units, 16 MiB, TCP host port 8080.
+        It is given up when it has waited for 60 min.
+        of 1:
+        1 "RESOURCE:PORTS"
+          us-east-1a: its TCP host port 8080 is taken; 1 of the group's tasks is on it.
+    "#]],
+    );
     let constraint = json!([{"type": "memberOf", "expression": "attribute:rack == r1"}]);
     let body = json!({"taskDefinition": "half", "placementConstraints": constraint});
     let waits = run(&bench, &body);
-    check(&bench, &json!({"task": waits}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": waits}),
+        &expect![[r#"
+        task <id> has waited for room for 0 s: the one container instance cannot take it.
+        A task takes 512 CPU units, 128 MiB.
+        It is given up when it has waited for 60 min.
+        of 1:
+        1 "MemberOf placement constraint unsatisfied."
+          us-east-1a: it does not satisfy attribute:rack == r1.
+    "#]],
+    );
     let gpu = json!([{"type": "GPU", "value": "1"}]);
     let container =
         json!({"name": "app", "image": "app", "memory": 16, "resourceRequirements": gpu});
     register(&bench, "gpu", &json!([container]));
     let waits = run(&bench, &json!({"taskDefinition": "gpu"}));
-    check(&bench, &json!({"task": waits}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": waits}),
+        &expect![[r#"
+        task <id> has waited for room for 0 s: the one container instance cannot take it.
+        A task takes 0 CPU units, 16 MiB, 1 GPUs.
+        It is given up when it has waited for 60 min.
+        of 1:
+        1 "RESOURCE:GPU"
+          us-east-1a: it has 0 of 0 GPUs left, and a task takes 1.
+    "#]],
+    );
 }
 
 #[test]
@@ -141,10 +199,29 @@ fn a_service_says_what_it_lacks() {
     let bench = cluster(&[600]);
     let body = json!({"serviceName": "web", "taskDefinition": "half", "desiredCount": 2});
     call(&bench, "CreateService", &body);
-    check(&bench, &json!({"service": "web"}), &expect![""]);
+    check(
+        &bench,
+        &json!({"service": "web"}),
+        &expect![[r#"
+        service web wants 2 tasks: 0 run, 0 are starting, 0 wait for room.
+        A task takes 512 CPU units, 128 MiB.
+        Of the instances that can take it, placement chooses one whose value of ecs.availability-zone has the fewest tasks of its group, and of those the one with the fewest tasks of its group.
+        Of the tasks of its group, by ecs.availability-zone: us-east-1a has 0.
+        of 1:
+        1 "ROOM"
+          us-east-1a: it has room.
+    "#]],
+    );
     let body = json!({"service": "web", "force": true});
     call(&bench, "DeleteService", &body);
-    check(&bench, &json!({"service": "web"}), &expect![""]);
+    check(
+        &bench,
+        &json!({"service": "web"}),
+        &expect![[r#"
+        service web is being deleted.
+        of 0:
+    "#]],
+    );
 }
 
 #[test]
@@ -176,7 +253,23 @@ fn what_is_not_there_and_what_is_no_question_is_refused() {
         assert!(bench.explain(&question).is_err(), "{question}");
     }
     let none = run(&bench, &json!({"taskDefinition": "half"}));
-    check(&bench, &json!({"task": none}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": none}),
+        &expect![[r#"
+        task <id> has waited for room for 0 s: there is no container instance to choose from.
+        A task takes 512 CPU units, 128 MiB.
+        It is given up when it has waited for 60 min.
+        of 0:
+    "#]],
+    );
     call(&bench, "StopTask", &json!({"task": none}));
-    check(&bench, &json!({"task": none}), &expect![""]);
+    check(
+        &bench,
+        &json!({"task": none}),
+        &expect![[r#"
+        task <id> has stopped (UserInitiated): Task stopped by user.
+        of 0:
+    "#]],
+    );
 }

@@ -462,7 +462,6 @@ fn holds_come_and_go_by_age() {
 fn a_big_task_is_not_starved_and_small_ones_go_on() {
     let bench = Bench::new(&[100, 1000]);
     bench.join(1, 1000, None);
-    bench.wait(255, 1000, |_| ());
     let mut next = 0_u8;
     let mut ends: Vec<(Timestamp, u8)> = Vec::new();
     let (mut done, mut idle, mut longest_idle) = (0, 0, 0);
@@ -475,8 +474,10 @@ fn a_big_task_is_not_starved_and_small_ones_go_on() {
             bench.change(move |tx| tx.remove_task(id(n)));
             done += 1;
         }
-        let state = bench.0.snapshot();
-        let row = state.cluster_row(&cluster()).unwrap();
+        let row = bench.0.snapshot().cluster_row(&cluster()).unwrap();
+        if second == 2 {
+            bench.wait(255, 1000, |_| ());
+        }
         while bench.0.snapshot().tasks.waiting(row, None).count() < 11 {
             // A number that is free again: those of 250 tasks ago have long ended.
             let n = next % 250;
@@ -488,7 +489,12 @@ fn a_big_task_is_not_starved_and_small_ones_go_on() {
         }
         let before = bench.placed();
         bench.take(turn(None, second % 10 == 0));
-        if !bench.task(255).is_waiting() {
+        let state = bench.0.snapshot();
+        if state
+            .tasks
+            .get(id(255))
+            .is_some_and(|task| !task.is_waiting())
+        {
             assert!(done > 30, "small tasks went on meanwhile: {done}");
             assert!(longest_idle < 60, "nothing was placed for {longest_idle} s");
             return;
@@ -509,10 +515,11 @@ fn a_big_task_is_not_starved_and_small_ones_go_on() {
 
 #[test]
 fn one_instance_is_held_for_the_oldest_that_could_be_on_it() {
-    let bench = Bench::new(&[100, 1000, 9000]);
+    let bench = Bench::new(&[100, 600, 1000, 9000]);
     for n in 1..=3 {
         bench.join(n, 1000, None);
-        bench.wait(n, 100, |_| ());
+        // Two of them would not fit on one.
+        bench.wait(n, 600, |_| ());
     }
     bench.look(None);
     bench.wait(10, 9000, |_| ());
