@@ -2,7 +2,7 @@
 //! call that starts it, for the controller that finds it room later, and for whoever explains why
 //! there is none, so that all three ask the same.
 
-use berth_model::capacity_provider::PROVIDER_ATTRIBUTE;
+use berth_model::capacity_provider;
 use berth_model::definition::DefinitionFacts;
 use berth_model::resources::Demand;
 use berth_model::service::PlacementStrategy;
@@ -40,9 +40,7 @@ impl<'a> Wanted<'a> {
         if let Some(provider) = &spec.capacity_provider
             && spec.launch_type != LaunchType::Fargate
         {
-            member_of.push(Text::from(format!(
-                "attribute:{PROVIDER_ATTRIBUTE} == {provider}"
-            )));
+            member_of.push(capacity_provider::membership(provider));
         }
         let parse = |one: &PlacementStrategy| {
             Strategy::parse(&one.kind, one.field.as_ref().map(Text::as_str)).ok()

@@ -20,7 +20,7 @@ use crate::history::{self, History};
 use crate::logs::{Logs, finish_deletions};
 use crate::loops;
 use crate::run::RunError;
-use crate::services::{self, ServiceNews};
+use crate::services::{self, ServiceBell};
 use crate::standby::{Warm, catch_up};
 use crate::waiting::{self, WaitingNews};
 use crate::writer::{Ended, WriterInbox, WriterTask};
@@ -172,7 +172,7 @@ impl Ground {
             users.clone(),
         );
         let told = gateway.clone();
-        let news = Arc::new(ServiceNews::default());
+        let news = Arc::new(ServiceBell::default());
         let service_news = news.clone();
         let waiting_news = Arc::new(WaitingNews::default());
         let (told_of_waiting, saved) = (waiting_news.clone(), newest.clone());

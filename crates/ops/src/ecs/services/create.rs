@@ -15,8 +15,8 @@ use super::deploy::deploy;
 use super::names::service_key;
 use super::render::{Moment, View};
 use super::wanted::{
-    Template, capacity_of, check_unserved, check_whole, early_success, parse_constraints,
-    parse_propagate, parse_service_connect, platform_version,
+    Template, capacity_of, check_execute, check_unserved, check_whole, early_success,
+    parse_constraints, parse_propagate, parse_service_connect, platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -89,6 +89,7 @@ pub(super) fn desired_count(given: i32, negative: &str) -> Result<u32, ApiError>
 }
 
 fn parse(call: &Call, input: &ecs::CreateServiceRequest) -> Result<Create, ApiError> {
+    configuration::check_targets(input.deployment_configuration.as_ref())?;
     call.check::<op::CreateService>(input)?;
     let state = call.snapshot();
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
@@ -245,6 +246,9 @@ fn parse_wanted(
             })
         }
     };
+    if let Some(definition) = &definition {
+        check_execute(&spec, definition, "created")?;
+    }
     let connect = template.as_ref().and_then(|t| t.service_connect.as_ref());
     check_whole(
         &spec,
