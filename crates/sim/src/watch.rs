@@ -49,7 +49,7 @@ pub(crate) const NUMBERS: &str = "what an agent is sent is numbered in rising or
 pub(crate) const NO_PANIC: &str = "nothing panics";
 
 /// Every invariant.
-pub const INVARIANTS: [&str; 14] = [
+pub const INVARIANTS: [&str; 15] = [
     OVER_COMMITTED,
     TWO_INSTANCES,
     GOES_BACK,
