@@ -117,7 +117,11 @@ impl Place<'_> {
                 let starting = self
                     .endpoints
                     .get_or_try_init(|| TaskEndpoints::start(&docker, self.endpoints_dir));
-                endpoints = Some(told("the addresses that tasks call", starting).await?.clone());
+                endpoints = Some(
+                    told("the addresses that tasks call", starting)
+                        .await?
+                        .clone(),
+                );
                 Arc::new(docker)
             }
             cli::Runtime::Simulated => self.simulated(clock, &journal, &loaded)?,

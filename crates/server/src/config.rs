@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use berth_model::waiting::WaitForRoom;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
 use berth_storage::{Location, LogLimits};
@@ -56,4 +57,11 @@ pub struct Config {
     pub service_healthy_after: Duration,
     /// Whether callers are held to a rate.
     pub rate_limits: RateLimits,
+    /// Whether tasks of services move onto instances that have fewer of them.
+    pub move_over: bool,
+    /// How long stopped tasks are kept in the database once they have left memory, counted from
+    /// when they stopped; zero keeps none.
+    pub task_history: Duration,
+    /// Which tasks wait when there is no room for them, and for how long.
+    pub wait_for_room: WaitForRoom,
 }

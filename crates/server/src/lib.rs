@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod contacts;
 mod gateway;
+mod history;
 mod http;
 mod logs;
 mod loops;
@@ -25,6 +26,7 @@ mod standby;
 mod telemetry;
 mod term;
 pub mod upkeep;
+mod waiting;
 mod worlds;
 mod writer;
 
@@ -36,6 +38,7 @@ pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes
 // from here.
+pub use berth_model::waiting::WaitForRoom;
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
 pub use berth_storage::{

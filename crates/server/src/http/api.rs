@@ -108,8 +108,12 @@ async fn answer(
             let access = &front.access;
             let sender = access.authenticate(received, &base_url, &front.roles)?;
             named.account = Some(sender.caller.scope.account);
+            // Not for tasks: it tells of machines, and of the tasks of others.
+            if sender.is_role {
+                return Err(access_denied(&sender.caller.arn, own.name()).into());
+            }
             let app = front.readable().map_err(not_leading)?;
-            let running = caught(front, own.run(front, app, &sender.caller, &body));
+            let running = caught(front, own.run(front, app, sender.caller, body));
             let answered = tokio::time::timeout(HANDLING_MAX, running).await;
             return answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")));
         }
