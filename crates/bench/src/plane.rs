@@ -95,9 +95,11 @@ impl Plane {
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
             metrics: Arc::new(NoMetrics),
+            history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,
+                wait_for_room: berth_model::waiting::WaitForRoom::default(),
             },
             wall,
         };

@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Status(Status),
     /// What runs, with the CPU and memory that it uses.
     Top(Top),
+    /// Why a task waits or a service lacks tasks, or where they went: a sentence per instance.
+    Explain(Explain),
     /// Checks this machine and a data directory, and repairs what can be repaired.
     Doctor(Doctor),
     /// Copies a running or stopped server's data into one file.
@@ -101,6 +103,15 @@ pub(crate) enum Capacity {
     Fargate,
 }
 
+/// The rates that callers are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rates {
+    /// None.
+    Off,
+    /// The quotas that Amazon documents for the ECS API, for each account and region.
+    Ecs,
+}
+
 /// What `/metrics` tells of what runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MetricsDetail {
@@ -122,7 +133,7 @@ impl From<MetricsDetail> for berth_server::MetricsDetail {
     }
 }
 
-/// How long things last, in what a server decides.
+/// How long things last and how much there may be, in what a server decides.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// After this long without its agent, an instance's service tasks are replaced.
@@ -138,11 +149,26 @@ pub(crate) struct Limits {
     #[arg(long, env = "BERTH_SERVICE_HEALTHY_AFTER", value_name = "TIME",
           value_parser = parse_duration)]
     pub(crate) service_healthy_after: Option<Duration>,
-    /// How long stopped tasks can be described.
+    /// How long a task that finds no room waits for it in PROVISIONING; those of services wait as
+    /// long as they are wanted. With 0 it is refused as Amazon ECS does it, which lets only tasks
+    /// of capacity providers with managed scaling wait, for 15 minutes.
+    #[arg(long, env = "BERTH_WAIT_FOR_ROOM", value_name = "TIME",
+          default_value = "0", value_parser = parse_duration)]
+    pub(crate) wait_for_room: Duration,
+    /// Move tasks of services that are at rest onto instances that have fewer of them, such as new
+    /// ones: one at a time, started there before one is stopped elsewhere.
+    #[arg(long, env = "BERTH_MOVE_OVER")]
+    pub(crate) move_over: bool,
+    /// How long stopped tasks are kept in memory, where they can be listed and described.
     #[arg(long, env = "BERTH_STOPPED_TASK_RETENTION", value_name = "TIME",
           default_value = "1h", value_parser = parse_duration)]
     pub(crate) stopped_task_retention: Duration,
-    /// The most stopped tasks that are kept.
+    /// How long tasks can be described after they stopped, beyond what is kept in memory: they
+    /// stay in the database. 0 keeps none there.
+    #[arg(long, env = "BERTH_TASK_HISTORY", value_name = "TIME",
+          default_value = "0", value_parser = parse_duration)]
+    pub(crate) task_history: Duration,
+    /// The most stopped tasks that are kept in memory.
     #[arg(
         long,
         env = "BERTH_STOPPED_TASK_MAX",
@@ -166,6 +192,9 @@ pub(crate) struct Limits {
         default_value_t = 4096
     )]
     pub(crate) log_mib_max: u32,
+    /// How many calls each account may make; those beyond it are answered ThrottlingException.
+    #[arg(long, env = "BERTH_RATE_LIMITS", value_enum, default_value = "off")]
+    pub(crate) rate_limits: Rates,
     /// What /metrics, which is not signed, tells of what runs.
     #[arg(
         long,
@@ -455,6 +484,43 @@ pub(crate) struct Status {
     pub(crate) output: String,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A task's id, a service's name, or the ARN of either.
+    #[arg(value_name = "TASK|SERVICE")]
+    pub(crate) what: String,
+    /// The cluster of an id or a name.
+    #[arg(
+        long,
+        env = "BERTH_CLUSTER",
+        value_name = "NAME",
+        default_value = "default"
+    )]
+    pub(crate) cluster: String,
+    /// The region of an id or a name.
+    #[arg(
+        long,
+        env = "BERTH_REGION",
+        value_name = "REGION",
+        default_value = "us-east-1"
+    )]
+    pub(crate) region: String,
+    /// The server's data directory, where its address and its key are [default: that of berth
+    /// dev].
+    #[arg(long, env = "BERTH_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The server, if it is not this machine's. Signed for with AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY of the environment.
+    #[arg(long, env = "BERTH_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+    /// For people or for programs.
+    #[arg(long, env = "BERTH_OUTPUT", default_value = "text",
+          value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub(crate) output: String,
+}
+
 /// Which store: a data directory, or a database.
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
@@ -663,7 +729,7 @@ mod tests {
             "berth serve --listen 0.0.0.0:7070 --advertise-url http://b:7070 --tls-cert c \
              --tls-key k --database-url postgres://x --data-dir d --secret-file s \
              --instance-lost-after 15s --task-lost-after 0 --stopped-task-retention 1h \
-             --stopped-task-max 5",
+             --stopped-task-max 5 --wait-for-room 1h --task-history 30d --move-over",
             "berth agent --server http://b:7070 --cluster default --capacity instance,fargate \
              --runtime simulated --data-dir d --region eu-west-1 --credentials-file f --zone a \
              --attribute k=v --attribute l=w --cpu 1024 --memory 512 --count 10 \
@@ -674,6 +740,8 @@ mod tests {
             "berth top --cluster c --service s --sort memory --tasks 5 --once",
             "berth top --server https://b --ca-file c --every 5s",
             "berth top --output json --account 123456789012",
+            "berth explain 0123456789abcdef0123456789abcdef --cluster c --output json",
+            "berth explain web --server https://b --ca-file c --region eu-west-1",
             "berth doctor --set-aside tasks/k",
             "berth doctor --server https://b --ca-file c",
             "berth doctor agent",

@@ -16,6 +16,7 @@ mod doctor_agent;
 mod duration;
 mod env;
 mod exit;
+mod explain;
 mod files;
 mod keys;
 mod local_agents;
@@ -91,6 +92,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
             Some(DoctorWhat::Agent(agent)) => wait_for(doctor_agent::run(agent))?,
             None => wait_for(doctor::run(&doctor))?,
         },
+        Command::Explain(explain) => wait_for(explain::run(&explain))?,
         Command::Backup(backup) => wait_for(upkeep::backup(&backup))?,
         Command::Restore(restore) => wait_for(upkeep::restore(&restore))?,
         Command::Move(moving) => wait_for(upkeep::move_to(&moving))?,

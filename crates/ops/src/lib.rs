@@ -14,6 +14,8 @@ mod call;
 mod context;
 mod ecs;
 mod error;
+pub mod explain;
+pub mod history;
 mod logs;
 mod page;
 mod render;

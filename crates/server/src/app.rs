@@ -10,6 +10,7 @@ use crate::accounts::Access;
 use crate::contacts::Contacts;
 use crate::gateway::Gateway;
 use crate::metrics::{Metrics, MetricsDetail};
+use crate::rates::Rates;
 use crate::roles::RoleKey;
 use crate::telemetry::Telemetry;
 use crate::worlds::Worlds;
@@ -36,6 +37,8 @@ pub(crate) struct Front {
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.
     pub(crate) tls: bool,
+    /// How much each account may ask for.
+    pub(crate) rates: Rates,
     /// What `/metrics` tells of what runs.
     pub(crate) metrics_detail: MetricsDetail,
     /// Agents that were refused or failed lately.

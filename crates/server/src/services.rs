@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use berth_leader::{ServiceNews, Turns};
 use berth_model::id::InstanceId;
@@ -44,11 +43,11 @@ impl ServiceBell {
     }
 }
 
-/// Looks at services until it is told to stop.
+/// Looks at services until it is told to stop. `around` has the settings; who is lost is told.
 pub(crate) async fn run(
     cx: Arc<Context>,
     bell: Arc<ServiceBell>,
-    healthy_after: Duration,
+    around: Surroundings,
     cancel: CancellationToken,
 ) {
     let mut turns = Turns::default();
@@ -64,8 +63,8 @@ pub(crate) async fn run(
         turns.hear(&state, &told, now);
         for key in turns.next(&state, now) {
             let around = Surroundings {
-                healthy_after,
                 lost: lost.clone(),
+                ..around.clone()
             };
             looks.spawn(step(cx.clone(), key, around));
         }

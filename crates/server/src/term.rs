@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_ops::history::TaskHistory;
 use berth_ops::{Context, DefinitionCache, Limits, PageTokens};
+use berth_reconcile::services::Surroundings;
 use berth_state::{Handle, Ids, Writer};
 use berth_storage::{Epoch, Folded, LogStore, Store, run_folder};
 use tokio::task::JoinHandle;
@@ -14,12 +16,14 @@ use crate::app::{App, Front, Phase};
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::history::{self, History};
 use crate::logs::{Logs, finish_deletions};
 use crate::loops;
 use crate::run::RunError;
 use crate::services::{self, ServiceBell};
 use crate::standby::{Warm, catch_up};
 use crate::telemetry::{self, Telemetry};
+use crate::waiting::{self, WaitingNews};
 use crate::writer::{Ended, WriterInbox, WriterTask};
 
 /// How long a lease lasts without being renewed.
@@ -150,11 +154,13 @@ impl Ground {
         let cx = Arc::new(Context {
             state: Handle::new(inbox.clone(), newest.clone()),
             definitions: DefinitionCache::default(),
+            history: history_of(config, store),
             pages: PageTokens::new(config.page_key),
             logs: Arc::new(Logs(logs.clone())),
             metrics: telemetry.clone(),
             limits: Limits {
                 advertise_url: config.advertise_url.clone(),
+                wait_for_room: config.wait_for_room,
             },
             wall: clock::wall,
         });
@@ -173,6 +179,8 @@ impl Ground {
         let told = gateway.clone();
         let news = Arc::new(ServiceBell::default());
         let service_news = news.clone();
+        let waiting_news = Arc::new(WaitingNews::default());
+        let (told_of_waiting, saved) = (waiting_news.clone(), newest.clone());
         let task = WriterTask {
             writer,
             inbox,
@@ -181,6 +189,7 @@ impl Ground {
             follower: Box::new(move |changes| {
                 told.dispatch(changes);
                 service_news.changed(changes);
+                told_of_waiting.changed(&saved.load(), changes);
             }),
             panics_told: 0,
         };
@@ -199,13 +208,29 @@ impl Ground {
             cx.clone(),
             gateway.clone(),
             news.clone(),
-            config.clone(),
+            (config.clone(), store.clone()),
+            users.clone(),
+        ));
+        loops.spawn(history::trim(
+            store.clone(),
+            config.task_history,
             users.clone(),
         ));
         loops.spawn(services::run(
             cx.clone(),
             news,
-            config.service_healthy_after,
+            Surroundings {
+                healthy_after: config.service_healthy_after,
+                move_over: config.move_over,
+                wait_for_room: config.wait_for_room,
+                ..Surroundings::default()
+            },
+            users.clone(),
+        ));
+        loops.spawn(waiting::run(
+            cx.clone(),
+            waiting_news,
+            config.wait_for_room,
             users.clone(),
         ));
         loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));
@@ -261,6 +286,12 @@ impl Ground {
             Ended::Fatal
         })
     }
+}
+
+/// Where DescribeTasks looks for what is no longer in the state.
+fn history_of(config: &Config, store: &Store) -> Option<Arc<dyn TaskHistory>> {
+    let kept = !config.task_history.is_zero();
+    kept.then(|| Arc::new(History(store.clone())) as Arc<dyn TaskHistory>)
 }
 
 /// Runs the writer on a thread of its own: its closures are short, but never yield.

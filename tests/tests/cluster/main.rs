@@ -16,3 +16,4 @@ mod services;
 mod services_docker;
 mod simulated_agents;
 mod telemetry;
+mod waiting;

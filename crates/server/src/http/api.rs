@@ -1,4 +1,4 @@
-//! One API call: route → authenticate → decode → handle → answer.
+//! One API call: route → authenticate → count → decode → handle → answer.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -108,8 +108,12 @@ async fn answer(
             let access = &front.access;
             let sender = access.authenticate(received, &base_url, &front.roles)?;
             named.account = Some(sender.caller.scope.account);
+            // Not for tasks: it tells of machines, and of the tasks of others.
+            if sender.is_role {
+                return Err(access_denied(&sender.caller.arn, own.name()).into());
+            }
             let app = front.readable().map_err(not_leading)?;
-            let running = caught(front, own.run(front, app, &sender.caller, &body));
+            let running = caught(front, own.run(front, app, sender.caller, body));
             let answered = tokio::time::timeout(HANDLING_MAX, running).await;
             return answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")));
         }
@@ -143,6 +147,11 @@ async fn answer(
     named.operation = Some(known);
     if sender.is_role && is_for_agents(known) {
         return Err(access_denied(&sender.caller.arn, known).into());
+    }
+    let now_ns = clock::monotonic_ns();
+    let (scope, service_name) = (&sender.caller.scope, service.name);
+    if !front.rates.admit(scope, service_name, known, now_ns) {
+        return Err(Fault::throttled().into());
     }
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use berth_ops::{ApiError, Caller};
+use berth_ops::{ApiError, Call, Caller, explain};
 use berth_wire::Fault;
 use bytes::Bytes;
 use http::Response;
@@ -24,6 +24,8 @@ pub(super) enum Own {
     GetUsage,
     /// Why agents do not come up.
     ExplainAgents,
+    /// Why a task waits or a service lacks tasks, or where they went.
+    Explain,
 }
 
 impl Own {
@@ -32,6 +34,7 @@ impl Own {
         match name {
             "GetUsage" => Some(Self::GetUsage),
             "ExplainAgents" => Some(Self::ExplainAgents),
+            explain::OPERATION => Some(Self::Explain),
             _ => None,
         }
     }
@@ -41,6 +44,7 @@ impl Own {
         match self {
             Self::GetUsage => "GetUsage",
             Self::ExplainAgents => "ExplainAgents",
+            Self::Explain => explain::OPERATION,
         }
     }
 
@@ -52,8 +56,8 @@ impl Own {
         self,
         front: &Front,
         app: Arc<App>,
-        caller: &Caller,
-        body: &[u8],
+        caller: Caller,
+        body: Bytes,
     ) -> Result<Response<Bytes>, ApiError> {
         // An agent's own key is for what agents do.
         if caller.instance.is_some() {
@@ -62,10 +66,15 @@ impl Own {
             return Err(Fault::client("AccessDeniedException", text).into());
         }
         let answer = match self {
-            Self::GetUsage => usage::get_usage(app, caller.scope.account, body).await?,
+            Self::GetUsage => usage::get_usage(app, caller.scope.account, &body).await?,
             Self::ExplainAgents => {
                 let account = caller.scope.account;
-                agents::explain(&app, &front.contacts, account, body)?
+                agents::explain(&app, &front.contacts, account, &body)?
+            }
+            Self::Explain => {
+                let call = Call::new(app.cx.clone(), Arc::new(caller));
+                let explained = explain::explain(call, body).await?;
+                serde_json::to_vec(&explained).map_err(ApiError::internal)?
             }
         };
         let mut response = Response::new(Bytes::from(answer));
