@@ -136,7 +136,11 @@ fn of_contact(text: &mut String, contact: &Value, now: f64) {
         ("agent", "agent"),
     ] {
         if let Some(value) = word(name) {
-            let value = value.rsplit('/').next().unwrap_or(&value).to_owned();
+            // Of an ARN, the name.
+            let value = match value.starts_with("arn:") {
+                true => value.rsplit('/').next().unwrap_or(&value).to_owned(),
+                false => value,
+            };
             let _ = write!(text, ", {what} {value}");
         }
     }

@@ -24,6 +24,8 @@ const ENTRIES_MAX: usize = 256;
 const ENTRIES_PER_SOURCE_MAX: usize = 16;
 /// The longest text that is kept of what a peer said.
 const TEXT_LENGTH_MAX: usize = 256;
+/// How far a clock may be off, in seconds, before a signature is refused: AWS's five minutes.
+const SKEW_MAX: i64 = 300;
 /// Characters of an unknown access key's id that are kept at either end.
 const KEY_ENDS: usize = 4;
 
@@ -106,6 +108,8 @@ struct Same {
     account: Option<AccountId>,
     door: Door,
     trouble: Trouble,
+    /// Whether the clock alone is reason enough to refuse it.
+    clock_off: bool,
     about: About,
 }
 
@@ -186,6 +190,7 @@ impl Contacts {
             account,
             door,
             trouble,
+            clock_off: clock_ahead.is_some_and(|ahead| ahead.abs() > SKEW_MAX),
             about,
         };
         pool.note(same, short(&text), clock_ahead, now);
@@ -316,6 +321,15 @@ mod tests {
         } = &seen[0];
         assert_eq!((*count, *first_at, *last_at), (5, at(1), at(5)));
         assert_eq!(*clock_ahead, Some(5));
+    }
+
+    #[test]
+    fn a_wrong_clock_and_a_wrong_secret_are_two_entries() {
+        let contacts = Contacts::default();
+        for ahead in [0, 400, -3, -400] {
+            contacts.note(attempt(address(1), None, "x"), Some(ahead), at(1));
+        }
+        assert_eq!(contacts.seen_by(AccountId::ZERO).len(), 2);
     }
 
     #[test]

@@ -12,14 +12,12 @@ use berth_ops::{CheckStatus, InstanceCheck};
 use berth_state::State;
 use serde::Serialize;
 
-use super::{Contact, Door, Trouble, source};
+use super::{Contact, Door, SKEW_MAX, Trouble, source};
 
 /// The most instances in one report: an operator looks at a few.
 const INSTANCES_MAX: usize = 200;
 /// The most names of clusters that are listed as a hint.
 const HINTS_MAX: usize = 5;
-/// How far a clock may be off before a signature is refused: AWS's five minutes.
-const SKEW_MAX: i64 = 300;
 /// How long a session lasts that nobody contends for: agents come back within two minutes.
 const SETTLED: Duration = Duration::from_secs(150);
 /// The oldest stock agent that was run with this server (docs/stock-agent.md).
