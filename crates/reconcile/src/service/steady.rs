@@ -6,6 +6,8 @@ use berth_model::task::Desired;
 use super::draft::Draft;
 use super::events::TELL_AGAIN;
 use super::look::Condition;
+use super::plan::{Place, StartTask};
+use super::settle::was_refused;
 
 /// Whether nothing of the service moves: every task that takes room is healthy, in its place,
 /// and there are `target` of them.
@@ -18,10 +20,16 @@ pub(super) fn at_rest(draft: &Draft<'_, '_, '_>, target: usize) -> bool {
         }
     });
     let serving = draft.look.live.iter().filter(|seen| seen.is_healthy());
+    // A daemon's instance that had no room is tried again and again; what becomes of it is seen
+    // when there is a task.
+    let is_try = |start: &StartTask| match start.place {
+        Place::Instance(instance) => was_refused(&draft.memory, instance),
+        Place::Any | Place::Zone(_) => false,
+    };
     all_serve
         && serving.count() == target
         && draft.plan.stops.is_empty()
-        && draft.plan.starts.is_empty()
+        && draft.plan.starts.iter().all(is_try)
 }
 
 /// Tells of the steady state when it is new, and every six hours.
