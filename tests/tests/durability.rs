@@ -304,6 +304,14 @@ fn a_corrupt_record_is_named_and_can_be_set_aside() {
     let (code, said) = start_fails(&server.data_dir(), &[]);
     assert_eq!(code, 3, "{said}");
     assert!(said.contains("cluster") && said.contains(&key), "{said}");
+    // Agents that wait for a server which cannot lead do not keep it from ending.
+    let dev = ["dev", "--listen", "127.0.0.1:0", "--runtime", "simulated"];
+    let (code, said) = ended(
+        &[&dev[..], &["--data-dir", &server.data_dir()]].concat(),
+        &[],
+    );
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains(&key), "{said}");
 
     let name = format!("cluster/{key}");
     let (code, said) = ended(
@@ -567,6 +575,19 @@ fn a_backup_made_while_it_runs_restores_what_was_there() {
     let server = Key::TESTS.taken_by(spec).start();
     assert_same(&seen(&mut Caller::of(&server)), &before);
     server.finish();
+
+    let newer = "INSERT INTO schema_version VALUES (4711, '99.0.0')";
+    let inserted = Command::new("sqlite3").args([&file, newer]).status();
+    assert!(inserted.expect("sqlite3 starts").success());
+    let elsewhere = folder.path().join("elsewhere").display().to_string();
+    let (code, said) = ended(&["restore", &file, "--data-dir", &elsewhere], &[]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("4711"), "{said}");
+    let whole = std::fs::read(&file).expect("the backup is there");
+    std::fs::write(&file, &whole[..5000]).expect("the backup is ours");
+    let (code, said) = ended(&["restore", &file, "--data-dir", &elsewhere], &[]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("damaged"), "{said}");
 }
 
 #[test]

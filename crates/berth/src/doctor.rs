@@ -39,6 +39,11 @@ fn ill(about: &'static str, text: impl Into<String>) -> Finding {
     }
 }
 
+/// Prints a finding at once: a server or a tool that does not answer takes its time.
+fn tell(Finding { well, about, text }: &Finding) {
+    println!("{}  {about:<9} {text}", if *well { "ok  " } else { "WARN" });
+}
+
 /// Prints what it finds; takes a record out when one is named.
 ///
 /// # Errors
@@ -47,11 +52,10 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<(), Failure> {
     if let Some(named) = &doctor.set_aside {
         return set_aside(&location(&doctor.store)?, named).await;
     }
-    let mut findings = Vec::new();
     let ca_file = doctor.trust.ca_file.as_deref();
     let mut url = doctor.server.clone();
     if let Some(url) = &url {
-        findings.push(server(url, ca_file).await);
+        tell(&server(url, ca_file).await);
     }
     let (mut damaged, mut made) = (None, None);
     let store_named = doctor.store.data_dir.is_some() || doctor.store.database_url.is_some();
@@ -61,27 +65,26 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<(), Failure> {
             must_exist(data_dir)?;
             if url.is_none() {
                 url = data_dir::recorded_endpoint(data_dir).ok();
-                findings.push(match &url {
+                tell(&match &url {
                     Some(url) => own_server(url, ca_file).await,
                     None => well("server", "none has used this data directory yet"),
                 });
             }
         }
         let (finding, failure) = store(&location).await?;
-        findings.push(finding);
+        tell(&finding);
         damaged = failure;
         let data_dir = data_dir::resolve(doctor.store.data_dir.as_deref(), "dev")?;
         let (database, file) = (&doctor.store.database_url, &doctor.secret_file);
         made = keys::made(&data_dir, database.as_deref(), file.as_deref()).await?;
     }
-    findings.push(tool(
+    tell(&tool(
         "docker",
         &["version", "--format", "{{.Server.Version}}"],
     ));
-    findings.push(tool("aws", &["--version"]));
-    findings.extend(containers(url.as_deref(), ca_file, made.as_ref()).await);
-    for Finding { well, about, text } in &findings {
-        println!("{}  {about:<9} {text}", if *well { "ok  " } else { "WARN" });
+    tell(&tool("aws", &["--version"]));
+    for finding in containers(url.as_deref(), ca_file, made.as_ref()).await {
+        tell(&finding);
     }
     match damaged {
         Some(failure) => Err(failure),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use berth_server::upkeep::{self, Extent, UpkeepError};
-use berth_server::{BackupError, LoadError, Location, Secrets, StoreError};
+use berth_server::{BackupError, LoadError, Location, OpenError, Secrets, StoreError};
 
 use crate::cli::{Backup, Move, Restore, StoreArgs};
 use crate::exit::Failure;
@@ -163,6 +163,12 @@ pub(crate) fn failure(error: UpkeepError) -> Failure {
         UpkeepError::Read(LoadError::CorruptRow { .. })
         | UpkeepError::Read(LoadError::Store(StoreError::Damaged { .. }))
         | UpkeepError::Copy(BackupError::Copy(LoadError::CorruptRow { .. })) => {
+            Failure::Data(error.into())
+        }
+        // A backup that is newer or damaged is data as a store is.
+        UpkeepError::Copy(BackupError::File { source, .. })
+            if matches!(**source, OpenError::Newer { .. } | OpenError::Damaged { .. }) =>
+        {
             Failure::Data(error.into())
         }
         UpkeepError::Copy(BackupError::NotEmpty { .. } | BackupError::File { .. }) => {

@@ -179,9 +179,16 @@ impl DockerRuntime {
     pub async fn gateways(&self) -> Result<Gateways, RuntimeError> {
         let inner = &self.inner;
         let kind = ErrorKind::ResourceInitialization;
-        let look = inner.docker.inspect_network("bridge", None);
-        let bridge = within(LOOK_MAX, kind, "inspected", look).await?;
-        let ranges = bridge.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let bridge = within(LOOK_MAX, kind, "inspected", async {
+            match inner.docker.inspect_network("bridge", None).await {
+                Ok(seen) => Ok(Some(seen)),
+                // Docker may be told to run without one.
+                Err(error) if status(&error) == Some(NOT_FOUND) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let ipam = bridge.await?.and_then(|bridge| bridge.ipam);
+        let ranges = ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let gateway = ranges.iter().find_map(|range| {
             let told = range.gateway.as_deref().and_then(|told| told.parse().ok());
             told.or_else(|| first_address(range.subnet.as_deref()?))
