@@ -13,6 +13,7 @@ mod dev;
 mod doctor;
 mod duration;
 mod env;
+mod events;
 mod exit;
 mod files;
 mod keys;
@@ -66,6 +67,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Env(env) => wait_for(env::run(&env))?,
         Command::Status(status) => Ok(wait_for(status::run(&status))??),
+        Command::Events(events) => wait_for(events::run(&events))?,
         Command::Completion { shell } => {
             let name = "berth";
             clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());

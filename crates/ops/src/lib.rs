@@ -22,6 +22,7 @@ mod sts;
 
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
+pub use ecs::events::{Envelope, EventKind, EventView};
 pub use error::ApiError;
 pub use logs::{
     LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,

@@ -7,6 +7,7 @@ use berth_ops::Context;
 use berth_state::State;
 
 use crate::accounts::Access;
+use crate::events::EventBus;
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
 use crate::roles::RoleKey;
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) newest: Arc<ArcSwap<State>>,
     /// The agents' sessions.
     pub(crate) gateway: Arc<Gateway>,
+    /// The event bus.
+    pub(crate) events: Arc<EventBus>,
 }
 
 /// What lasts as long as the process.

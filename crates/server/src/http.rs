@@ -2,6 +2,7 @@
 
 mod api;
 mod body;
+mod events;
 mod local;
 mod serve;
 
@@ -19,11 +20,15 @@ use crate::gateway;
 
 pub(crate) use serve::{Listener, serve};
 
+/// Where the event bus is listened to.
+const EVENTS_PATH: &str = "/events";
+
 /// Everything that the server answers.
 pub(crate) fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
+        .route(EVENTS_PATH, get(events::handle))
         .route(gateway::ACS_PATH, get(gateway::acs_upgrade))
         .route(gateway::TCS_PATH, get(gateway::tcs_upgrade))
         .fallback(any(api::handle))

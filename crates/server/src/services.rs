@@ -7,7 +7,7 @@
 //!   that a lost wake-up costs time and nothing else;
 //! - a step does not retry: the next change or sweep is the retry.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::queue::Queue;
 
 /// How often one service is looked at, at most: a deployment of a hundred tasks brings several
 /// hundred changes in a second, and a look sees them all at once.
@@ -90,53 +91,6 @@ impl ServiceNews {
     }
 }
 
-/// When keys are due, in monotonic milliseconds.
-#[derive(Default)]
-struct Queue {
-    due: HashMap<ServiceKey, u64>,
-    /// The same, first come first served.
-    in_order: BTreeSet<(u64, ServiceKey)>,
-    looked_at: HashMap<ServiceKey, u64>,
-}
-
-impl Queue {
-    /// Notes that a key is worth a look at `at`, or when it may be looked at again.
-    fn add(&mut self, key: ServiceKey, at: u64) {
-        let rest = u64::try_from(LOOK_EVERY.as_millis()).unwrap_or(u64::MAX);
-        let looked_at = self.looked_at.get(&key);
-        let earliest = looked_at.map_or(0, |looked_at| looked_at.saturating_add(rest));
-        let at = at.max(earliest);
-        if let Some(due) = self.due.get_mut(&key) {
-            if *due <= at {
-                return;
-            }
-            let later = std::mem::replace(due, at);
-            self.in_order.remove(&(later, key.clone()));
-        } else {
-            self.due.insert(key.clone(), at);
-        }
-        self.in_order.insert((at, key));
-    }
-
-    /// The keys that are due, at most `max`: those that wait longest first.
-    fn take(&mut self, now: u64, max: usize) -> Vec<ServiceKey> {
-        let mut keys = Vec::new();
-        while keys.len() < max && self.next_due().is_some_and(|at| at <= now) {
-            let Some((_, key)) = self.in_order.pop_first() else {
-                break;
-            };
-            self.due.remove(&key);
-            self.looked_at.insert(key.clone(), now);
-            keys.push(key);
-        }
-        keys
-    }
-
-    fn next_due(&self) -> Option<u64> {
-        self.in_order.first().map(|(at, _)| *at)
-    }
-}
-
 /// Looks at services until it is told to stop.
 pub(crate) async fn run(
     cx: Arc<Context>,
@@ -144,7 +98,7 @@ pub(crate) async fn run(
     healthy_after: Duration,
     cancel: CancellationToken,
 ) {
-    let mut queue = Queue::default();
+    let mut queue = Queue::new(LOOK_EVERY);
     let mut looks: JoinSet<(ServiceKey, Result<Looked, Failure>)> = JoinSet::new();
     let sweep_ms = u64::try_from(SWEEP_EVERY.as_millis()).unwrap_or(u64::MAX);
     let mut sweep_at = 0;
@@ -153,9 +107,7 @@ pub(crate) async fn run(
         if now >= sweep_at {
             sweep(&cx.state.snapshot(), &mut queue, now);
             forget(&cx).await;
-            queue
-                .looked_at
-                .retain(|_, at| now.saturating_sub(*at) < sweep_ms);
+            queue.forget(now);
             sweep_at = now.saturating_add(sweep_ms);
         }
         let (changes, lost) = {
@@ -189,7 +141,7 @@ pub(crate) async fn run(
     while looks.join_next().await.is_some() {}
 }
 
-fn note(queue: &mut Queue, key: ServiceKey, outcome: Result<Looked, Failure>) {
+fn note(queue: &mut Queue<ServiceKey>, key: ServiceKey, outcome: Result<Looked, Failure>) {
     match outcome {
         Ok(Looked {
             again_at: Some(again_at),
@@ -219,7 +171,7 @@ async fn step(
     (key, looked)
 }
 
-fn sweep(state: &State, queue: &mut Queue, now: u64) {
+fn sweep(state: &State, queue: &mut Queue<ServiceKey>, now: u64) {
     for service in state.services.iter() {
         if service.status != ServiceStatus::Inactive {
             queue.add(service.key.clone(), now);
@@ -228,7 +180,7 @@ fn sweep(state: &State, queue: &mut Queue, now: u64) {
 }
 
 /// Notes the services that the changes concern.
-fn touch(state: &State, changes: &[Changed], queue: &mut Queue, now: u64) {
+fn touch(state: &State, changes: &[Changed], queue: &mut Queue<ServiceKey>, now: u64) {
     let mut roomier: BTreeSet<ClusterKey> = BTreeSet::new();
     for change in changes {
         match change {
@@ -310,42 +262,5 @@ async fn forget(cx: &Context) {
         .await;
     if let Err(error) = forgotten {
         tracing::warn!(%error, "deleted services not forgotten");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(name: &str) -> ServiceKey {
-        format!("000000000000/us-east-1/default/{name}")
-            .parse()
-            .expect("a service's key")
-    }
-
-    #[test]
-    fn a_key_is_looked_at_once_and_then_rests() {
-        let mut queue = Queue::default();
-        queue.add(key("a"), 5);
-        queue.add(key("a"), 3);
-        queue.add(key("a"), 9);
-        assert_eq!(queue.next_due(), Some(3));
-        assert_eq!(queue.take(2, 8), []);
-        assert_eq!(queue.take(3, 8), [key("a")]);
-        queue.add(key("a"), 4);
-        assert_eq!(queue.take(50, 8), []);
-        assert_eq!(queue.next_due(), Some(103));
-        assert_eq!(queue.take(103, 8), [key("a")]);
-        assert_eq!(queue.next_due(), None);
-    }
-
-    #[test]
-    fn keys_that_wait_longest_come_first() {
-        let mut queue = Queue::default();
-        for (name, at) in [("a", 30), ("b", 10), ("c", 20)] {
-            queue.add(key(name), at);
-        }
-        assert_eq!(queue.take(40, 2), [key("b"), key("c")]);
-        assert_eq!(queue.take(40, 2), [key("a")]);
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::{App, Front, Phase};
 use crate::clock;
 use crate::config::Config;
+use crate::events::EventBus;
 use crate::gateway::Gateway;
 use crate::logs::{Logs, finish_deletions};
 use crate::loops;
@@ -168,14 +169,17 @@ impl Ground {
         let told = gateway.clone();
         let news = Arc::new(ServiceNews::default());
         let service_news = news.clone();
+        let events = EventBus::new(newest.clone(), users.clone());
+        let bus = events.clone();
         let task = WriterTask {
             writer,
             inbox,
             store: store.clone(),
             metrics: front.metrics.clone(),
-            follower: Box::new(move |changes| {
-                told.dispatch(changes);
-                service_news.changed(changes);
+            follower: Box::new(move |published| {
+                told.dispatch(&published.changes);
+                service_news.changed(&published.changes);
+                bus.published(published);
             }),
             panics_told: 0,
         };
@@ -203,6 +207,7 @@ impl Ground {
             config.service_healthy_after,
             users.clone(),
         ));
+        loops.spawn(events.clone().run());
         loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));
         let lease_lost = CancellationToken::new();
         loops.spawn(loops::keep_lease(
@@ -220,6 +225,7 @@ impl Ground {
             cx,
             newest,
             gateway,
+            events,
         });
         front.phase.store(Arc::new(Phase::Leading(app.clone())));
         tracing::info!(epoch = epoch.0, "this server leads");

@@ -39,6 +39,9 @@ pub struct InstanceCounts {
     pub pending: u32,
     /// Tasks that have not stopped, whatever their status.
     pub live: u32,
+    /// How often its tasks, stopped ones that are kept included, changed what it has left:
+    /// see [`Task::instance_changes`].
+    pub changes: u32,
 }
 
 /// How many tasks of one deployment, task set or service run and start. Those that are to stop
@@ -412,7 +415,12 @@ impl Tasks {
     }
 
     fn recount(&mut self, cluster: i64, before: Option<&Task>, after: Option<&Task>) {
-        let counted = |task: Option<&Task>| task.map(|t| (t.last, t.spec.launch_type, t.instance));
+        let counted = |task: Option<&Task>| {
+            task.map(|t| {
+                let changes = t.instance_changes();
+                (t.last, t.spec.launch_type, t.instance, changes)
+            })
+        };
         if counted(before) == counted(after) {
             return;
         }
@@ -441,6 +449,8 @@ impl Tasks {
             if phase(task.last) != Phase::Stopped {
                 add(&mut counts.live, one);
             }
+            let changes = i32::try_from(task.instance_changes()).unwrap_or(i32::MAX);
+            add(&mut counts.changes, changes * one);
             set_count(&mut self.instance_counts, instance, counts);
         }
     }

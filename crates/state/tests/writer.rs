@@ -184,6 +184,7 @@ fn definition() -> TaskDefinition {
         ports: Vec::new(),
         dynamic_ports: 0,
         health_check: false,
+        keeps_tag: false,
     };
     TaskDefinition {
         key: DEFINITION.parse().unwrap(),

@@ -9,6 +9,7 @@ mod bad_input;
 mod commands;
 mod docker_tasks;
 mod doctor;
+mod events;
 mod python_clients;
 mod secrets;
 mod services;

@@ -323,7 +323,13 @@ fn task_view(state: &State, task: &Task) -> Option<TaskView> {
     let facts = state.facts(task)?;
     let instance = task.instance.and_then(|id| state.instances.get(&id));
     let checked = |c: &berth_model::definition::ContainerFacts| c.essential && c.health_check;
-    let containers = &task.seen.containers;
+    let resolved = facts.containers.iter().zip(&task.seen.containers);
+    let resolved = resolved.filter(|(container, _)| !container.keeps_tag);
+    let resolved: Vec<bool> = resolved
+        .map(|(_, seen)| seen.image_digest.is_some())
+        .collect();
+    // An image that is on the machine alone has none, which shows once the task runs.
+    let as_far_as_known = task.seen.started_at.is_some() && resolved.contains(&true);
     Some(TaskView {
         id: task.id,
         deployment: task.spec.service.as_ref()?.deployment,
@@ -340,7 +346,7 @@ fn task_view(state: &State, task: &Task) -> Option<TaskView> {
         health: task.health(facts),
         targets: TargetHealth::None,
         protected_until: task.protected_until,
-        has_digests: !containers.is_empty() && containers.iter().all(|c| c.image_digest.is_some()),
+        has_digests: as_far_as_known || !resolved.contains(&false),
     })
 }
 

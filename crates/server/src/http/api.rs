@@ -159,7 +159,7 @@ async fn caught<T>(
     }
 }
 
-fn not_leading(why: &'static str) -> ApiError {
+pub(super) fn not_leading(why: &'static str) -> ApiError {
     let code = FaultCode {
         code: "ServerException".into(),
         status: 503,

@@ -76,6 +76,7 @@ fn given_body(body: Value) -> Given {
             agent: AgentKind::Berth,
             logs: LogRoute::default(),
             zone: None,
+            digests: Vec::new(),
             role_credentials: None,
             execution_role_credentials: None,
             log_credentials: None,
@@ -121,6 +122,7 @@ impl Given {
                     ports: Vec::new(),
                     dynamic_ports: 0,
                     health_check: container.health_check.is_some(),
+                    keeps_tag: false,
                 })
                 .collect(),
             task_role: false,
@@ -1037,4 +1039,43 @@ fn credentials_and_zone_come_from_the_context() {
     let task = task.render();
     assert_eq!(task.role_credentials, Some(credentials()));
     assert_eq!(task.zone.as_deref(), Some("us-east-1a"));
+}
+
+#[test]
+fn an_image_whose_digest_is_settled_is_pulled_by_it() {
+    let digest = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+    let pinned = format!("sha256:{}", "2".repeat(64));
+    let own = format!("nginx@{pinned}");
+    for (image, expected) in [
+        ("nginx", format!("nginx@{digest}")),
+        ("nginx:1.27", format!("nginx@{digest}")),
+        ("r.example:5000/a/b", format!("r.example:5000/a/b@{digest}")),
+        (
+            "r.example:5000/a/b:c",
+            format!("r.example:5000/a/b@{digest}"),
+        ),
+        (own.as_str(), own.clone()),
+    ] {
+        let containers =
+            json!([{ "name": "app", "image": image }, { "name": "side", "image": "x:1" }]);
+        let mut given = given(containers);
+        given.cx.digests = vec![Some(digest.into()), None];
+        let task = given.render();
+        assert_eq!(task.containers[0].image, expected, "{image}");
+        let named = task.containers[0].berth_image.as_deref();
+        assert_eq!(named, (image != own).then_some(image));
+        // It is in no registry, or its tag is not to be resolved.
+        assert_eq!(task.containers[1].image, "x:1");
+        assert_eq!(task.containers[1].berth_image, None);
+    }
+}
+
+#[test]
+fn a_stock_agent_is_told_no_key_of_ours_with_a_digest() {
+    let mut given = given(json!([{ "name": "app", "image": "nginx:1" }]));
+    given.cx.agent = AgentKind::Stock;
+    given.cx.digests = vec![Some("sha256:1".into())];
+    let container = &given.render().containers[0];
+    assert_eq!(container.image, "nginx@sha256:1");
+    assert_eq!(container.berth_image, None);
 }

@@ -15,13 +15,13 @@ use crate::ecs::tasks::render::seconds;
 
 /// What is shown on request alone.
 #[derive(Clone, Copy)]
-pub(super) struct Include {
-    pub(super) tags: bool,
-    pub(super) health: bool,
+pub(crate) struct Include {
+    pub(crate) tags: bool,
+    pub(crate) health: bool,
 }
 
 /// What instances are shown from.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     state: &'a State,
     include: Include,
     /// The instances of every machine that may be more than one.
@@ -39,7 +39,7 @@ struct Used {
 
 impl<'a> View<'a> {
     /// A view of `state`.
-    pub(super) fn new(state: &'a State, include: Include) -> Self {
+    pub(crate) fn new(state: &'a State, include: Include) -> Self {
         let mut machines: HashMap<Text, Vec<InstanceId>> = HashMap::new();
         for (id, instance) in state.instances.iter() {
             if instance.attribute(MACHINE_ATTRIBUTE).is_some() {
@@ -54,7 +54,7 @@ impl<'a> View<'a> {
     }
 
     /// The instance as the API shows it.
-    pub(super) fn instance(&self, instance: &ContainerInstance) -> ecs::ContainerInstance {
+    pub(crate) fn instance(&self, instance: &ContainerInstance) -> ecs::ContainerInstance {
         let counts = self.state.tasks.instance_counts(instance.id);
         let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let text = |text: &Option<Text>| text.as_ref().map(Text::to_string);
@@ -82,7 +82,7 @@ impl<'a> View<'a> {
             } else {
                 Vec::new()
             }),
-            version: Some(i64::from(instance.version)),
+            version: Some(i64::from(self.state.instance_version(instance))),
             version_info: Some(ecs::VersionInfo {
                 agent_hash: text(&version.hash),
                 agent_version: text(&version.agent),
