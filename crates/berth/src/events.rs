@@ -191,10 +191,10 @@ mod tests {
 
     fn path_of(line: &str) -> String {
         let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
-        match cli.command {
-            Command::Events(events) => path(&events),
-            _ => panic!("another command"),
-        }
+        let Command::Events(events) = cli.command else {
+            panic!("another command")
+        };
+        path(&events)
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Events as EventBridge has them, and the versions that they tell apart. Shapes are those of
 //! Amazon's samples of task, container instance, service action and deployment events.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod caller;
 
 use berth_model::name::Scope;
