@@ -7,6 +7,7 @@ use berth_ops::Context;
 use berth_state::State;
 
 use crate::accounts::Access;
+use crate::alarms::Alarms;
 use crate::events::EventBus;
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub(crate) struct Front {
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.
     pub(crate) tls: bool,
+    /// Which alarms are in ALARM.
+    pub(crate) alarms: Alarms,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

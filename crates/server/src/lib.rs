@@ -7,6 +7,7 @@
 //! - what a client sees goes through `ops`, what an agent sees through the gateway.
 
 mod accounts;
+mod alarms;
 mod app;
 mod clock;
 mod config;
@@ -28,11 +29,13 @@ mod worlds;
 mod writer;
 
 pub use accounts::{Access, AccessKey, LOCAL_AGENT_KEY};
+pub use alarms::Alarms;
 pub use config::{Config, Tls};
 pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes
 // from here.
+pub use berth_model::name::Scope;
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
 pub use berth_storage::{

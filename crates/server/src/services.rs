@@ -13,17 +13,19 @@ use std::time::Duration;
 
 use berth_model::id::InstanceId;
 use berth_model::instance::InstanceStatus;
-use berth_model::name::{ClusterKey, ServiceKey};
+use berth_model::name::{ClusterKey, Scope, ServiceKey};
 use berth_model::service::ServiceStatus;
 use berth_model::task::LastStatus;
+use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_ops::Context;
 use berth_reconcile::services::{Looked, Surroundings, look};
 use berth_state::{Changed, Failure, Lane, State};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::alarms::InAlarm;
 use crate::clock;
 use crate::queue::Queue;
 
@@ -91,13 +93,26 @@ impl ServiceNews {
     }
 }
 
+/// What looks are made with beside the state.
+pub(crate) struct Settings {
+    /// `--service-healthy-after`.
+    pub(crate) healthy_after: Duration,
+    /// Which alarms are in ALARM.
+    pub(crate) alarms: watch::Receiver<InAlarm>,
+}
+
 /// Looks at services until it is told to stop.
 pub(crate) async fn run(
     cx: Arc<Context>,
     news: Arc<ServiceNews>,
-    healthy_after: Duration,
+    settings: Settings,
     cancel: CancellationToken,
 ) {
+    let Settings {
+        healthy_after,
+        mut alarms,
+    } = settings;
+    let mut in_alarm = InAlarm::default();
     let mut queue = Queue::new(LOOK_EVERY);
     let mut looks: JoinSet<(ServiceKey, Result<Looked, Failure>)> = JoinSet::new();
     let sweep_ms = u64::try_from(SWEEP_EVERY.as_millis()).unwrap_or(u64::MAX);
@@ -115,11 +130,18 @@ pub(crate) async fn run(
             (std::mem::take(&mut told.changes), told.lost.clone())
         };
         touch(&cx.state.snapshot(), &changes, &mut queue, now);
+        let rings = alarms.borrow_and_update().clone();
+        if rings != in_alarm {
+            let turned = rings.symmetric_difference(&in_alarm).cloned().collect();
+            touch_watching(&cx.state.snapshot(), &turned, &mut queue, now);
+            in_alarm = rings;
+        }
         let room = AT_ONCE_MAX.saturating_sub(looks.len());
         for key in queue.take(now, room) {
             let around = Surroundings {
                 healthy_after,
                 lost: lost.clone(),
+                in_alarm: in_alarm.clone(),
             };
             looks.spawn(step(cx.clone(), key, around));
         }
@@ -129,6 +151,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = cancel.cancelled() => break,
             () = news.bell.notified() => {}
+            Ok(()) = alarms.changed() => {}
             () = tokio::time::sleep_until(wake) => {}
             Some(done) = looks.join_next() => {
                 if let Ok((key, outcome)) = done {
@@ -222,6 +245,23 @@ fn touch(state: &State, changes: &[Changed], queue: &mut Queue<ServiceKey>, now:
     for cluster in &roomier {
         let services = state.services.of_cluster(cluster, None);
         for service in services.filter(|service| service.memory.place_again_at.is_some()) {
+            queue.add(service.key.clone(), now);
+        }
+    }
+}
+
+/// Notes the services whose deployments watch these alarms.
+fn touch_watching(
+    state: &State,
+    turned: &BTreeSet<(Scope, Text)>,
+    queue: &mut Queue<ServiceKey>,
+    now: u64,
+) {
+    for service in state.services.iter() {
+        let scope = &service.key.cluster.scope;
+        let watched = service.spec.deployment.alarms.iter();
+        let mut watched = watched.flat_map(|alarms| alarms.names.iter());
+        if watched.any(|name| turned.contains(&(scope.clone(), name.clone()))) {
             queue.add(service.key.clone(), now);
         }
     }

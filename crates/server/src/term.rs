@@ -204,7 +204,10 @@ impl Ground {
         loops.spawn(services::run(
             cx.clone(),
             news,
-            config.service_healthy_after,
+            services::Settings {
+                healthy_after: config.service_healthy_after,
+                alarms: front.alarms.watch(),
+            },
             users.clone(),
         ));
         loops.spawn(events.clone().run());

@@ -296,6 +296,7 @@ impl Term {
         let around = Surroundings {
             healthy_after: self.settings.healthy_after,
             lost: self.lost.clone(),
+            in_alarm: Arc::default(),
         };
         let (notes, mutant) = (self.notes.clone(), self.settings.mutant);
         let handle = self.cx.state.clone();

@@ -51,7 +51,17 @@ impl Registry {
     fn push(&self, docker: &Docker, image: &str, content: &str) -> String {
         let name = format!("berth-made-{content}");
         let line = format!("echo {content} > /content");
-        let _ = docker.run(&["run", "--name", &name, "--network", "none", IMAGE, "sh", "-c", &line]);
+        let _ = docker.run(&[
+            "run",
+            "--name",
+            &name,
+            "--network",
+            "none",
+            IMAGE,
+            "sh",
+            "-c",
+            &line,
+        ]);
         let _ = docker.run(&["commit", &name, image]);
         let _ = docker.run(&["rm", &name]);
         let _ = docker.run(&["push", "--quiet", image]);
@@ -135,7 +145,12 @@ fn all_tasks_of_a_deployment_run_one_image_though_its_tag_moves() {
     let server = docker.serving(spec).start();
     let aws = server.aws();
     register(&aws, "web", &image, &json!({}));
-    register(&aws, "loose", &image, &json!({ "versionConsistency": "disabled" }));
+    register(
+        &aws,
+        "loose",
+        &image,
+        &json!({ "versionConsistency": "disabled" }),
+    );
     create(&aws, "web");
     create(&aws, "loose");
     assert_eq!(digests(&running(&aws, "web", 1)), [&one]);
@@ -165,7 +180,11 @@ fn all_tasks_of_a_deployment_run_one_image_though_its_tag_moves() {
     assert_eq!(digests(&running(&aws, "web", 2)), [&two, &two]);
     let described = aws.run(&["ecs", "describe-services", "--services", "web"]);
     let current = &described["services"][0]["currentServiceRevisions"][0]["arn"];
-    let command = ["ecs", "describe-service-revisions", "--service-revision-arns"];
+    let command = [
+        "ecs",
+        "describe-service-revisions",
+        "--service-revision-arns",
+    ];
     let revision = aws.run(&[&command[..], &[current.as_str().unwrap()]].concat());
     assert_eq!(
         revision["serviceRevisions"][0]["containerImages"],

@@ -133,11 +133,16 @@ fn tasks_leave_a_machine_that_is_drained_and_one_that_dies() {
 
     // Dead: what it ran runs elsewhere, and what ran elsewhere is not touched.
     second.die(&docker);
-    wait_for("the dead machine's tasks to run elsewhere", REPLACED_MAX, || {
-        (first.containers(&docker).len() == 8).then_some(())
-    });
+    wait_for(
+        "the dead machine's tasks to run elsewhere",
+        REPLACED_MAX,
+        || (first.containers(&docker).len() == 8).then_some(()),
+    );
     let now = first.containers(&docker);
-    assert!(left.iter().all(|id| now.contains(id)), "{left:?} in {now:?}");
+    assert!(
+        left.iter().all(|id| now.contains(id)),
+        "{left:?} in {now:?}"
+    );
     wait_for("eight running tasks", SOON, || {
         (service(&aws)["runningCount"] == 8).then_some(())
     });

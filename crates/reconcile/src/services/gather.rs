@@ -94,8 +94,7 @@ impl Material {
                 Vec::new()
             },
             capacity: items(&spec.capacity),
-            // Alarms are metrics' to know; until there are any, none is in ALARM.
-            in_alarm: Vec::new(),
+            in_alarm: in_alarm(&service, around),
             hooks: hooks(run.as_deref()),
             deployments: if by_task_sets {
                 Vec::new()
@@ -206,6 +205,17 @@ fn hooks(run: Option<&ServiceDeployment>) -> Vec<Hook> {
             timeout: minutes(hook.timeout_minutes),
             on_timeout: hook.timeout_action,
         })
+        .collect()
+}
+
+/// The alarms of the service's deployments that are in ALARM, in the order of its configuration.
+fn in_alarm(service: &Service, around: &Surroundings) -> Vec<Text> {
+    let scope = &service.key.cluster.scope;
+    let names = service.spec.deployment.alarms.iter();
+    let names = names.flat_map(|alarms| alarms.names.iter());
+    names
+        .filter(|name| around.in_alarm.contains(&(scope.clone(), (*name).clone())))
+        .cloned()
         .collect()
 }
 
