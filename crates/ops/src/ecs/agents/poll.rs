@@ -3,6 +3,7 @@
 use berth_api::ecs;
 
 use crate::call::Call;
+use crate::ecs::names::{cluster_key, instance_id};
 use crate::error::ApiError;
 
 /// Where agents connect for work. An agent adds `/ws` and its own particulars.
@@ -13,11 +14,17 @@ const TELEMETRY_PATH: &str = "/tcs";
 /// Asked for only by tasks of Service Connect. Present because the API has it.
 const SERVICE_CONNECT_PATH: &str = "/sc";
 
-/// Where the agent is to connect: at one URL that stays, since agents keep it for 12 hours.
+/// Where the agent is to connect: at one URL that stays, since agents keep it for 12 hours. It is
+/// the same for every instance, so that the request's only has to be one that can be.
 pub(crate) async fn discover_poll_endpoint(
     call: Call,
-    _: ecs::DiscoverPollEndpointRequest,
+    input: ecs::DiscoverPollEndpointRequest,
 ) -> Result<ecs::DiscoverPollEndpointResponse, ApiError> {
+    let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
+    let instance = input.container_instance.as_deref();
+    if let Some(instance) = instance.filter(|given| !given.is_empty()) {
+        instance_id(&cluster, instance)?;
+    }
     let advertised = call.cx.limits.advertise_url.as_ref();
     let base = advertised.unwrap_or(&call.caller.base_url);
     let base = base.trim_end_matches('/');

@@ -23,6 +23,8 @@ use crate::error::ApiError;
 
 /// The most characters of a client token; agents send a UUID.
 const TOKEN_LENGTH_MAX: usize = 64;
+/// The most bytes of a version: the longest that agents have are commits, of 40.
+const VERSION_LENGTH_MAX: usize = 128;
 /// The attribute that says what kind of machine an instance is.
 const TYPE_ATTRIBUTE: &str = "ecs.instance-type";
 
@@ -38,6 +40,8 @@ struct Register {
     cluster: ClusterKey,
     registration: Registration,
     tags: Tags,
+    /// What the agent says of itself; stock agents do so on their websocket alone.
+    version: Option<AgentVersion>,
     /// The instance that the agent says it is.
     known_as: Option<InstanceId>,
     token: Option<Text>,
@@ -92,12 +96,27 @@ fn parse(call: &Call, input: &ecs::RegisterContainerInstanceRequest) -> Result<R
     Ok(Register {
         registration: Registration::parse(input, &cluster.scope.region)?,
         cluster,
+        version: input.version_info.as_ref().map(version),
         tags: given_tags(Fault::InvalidParameter, input.tags.as_deref())?,
         known_as,
         token: token.map(Text::from),
         caller_arn: Text::new(&call.caller.arn),
         caller_instance: call.caller.instance,
     })
+}
+
+fn version(given: &ecs::VersionInfo) -> AgentVersion {
+    let short = |text: &Option<String>| {
+        let text = text
+            .as_deref()
+            .filter(|text| text.len() <= VERSION_LENGTH_MAX);
+        text.map(Text::new)
+    };
+    AgentVersion {
+        agent: short(&given.agent_version),
+        hash: short(&given.agent_hash),
+        docker: short(&given.docker_version),
+    }
 }
 
 impl Register {
@@ -150,7 +169,7 @@ impl Register {
             attributes: registration.attributes.as_slice().into(),
             custom_attributes: registration.custom_attributes.clone(),
             machine_id: registration.machine_id.clone(),
-            version_info: AgentVersion::default(),
+            version_info: self.version.clone().unwrap_or_default(),
             registered_at: tx.now(),
             deregistered_at: None,
             client_token: self.token.clone(),
@@ -192,6 +211,9 @@ impl Register {
         if self.token.is_some() {
             instance.client_token = self.token.clone();
         }
+        if let Some(version) = &self.version {
+            instance.version_info = version.clone();
+        }
         instance.registered_by = Some(self.caller_arn.clone());
         instance.version += 1;
         Ok(instance)
@@ -202,10 +224,10 @@ fn check_custom(attributes: &[Attribute]) -> Result<(), ApiError> {
     if attributes.len() <= CUSTOM_ATTRIBUTES_MAX {
         return Ok(());
     }
-    Err(ApiError::client(
-        Fault::AttributeLimitExceeded,
-        format!("An instance can have at most {CUSTOM_ATTRIBUTES_MAX} custom attributes."),
-    ))
+    // The operation has no AttributeLimitExceededException, as PutAttributes has.
+    Err(invalid(format!(
+        "An instance can have at most {CUSTOM_ATTRIBUTES_MAX} custom attributes."
+    )))
 }
 
 /// Whether the machine would become one of another kind, to which its tasks do not belong.
