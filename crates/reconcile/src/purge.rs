@@ -1,12 +1,13 @@
 //! Forgetting what is over: stopped tasks past their retention, deregistered instances, deleted
-//! task definitions that nothing refers to.
+//! services, and deleted task definitions that nothing refers to.
 
 use std::time::Duration;
 
 use berth_model::definition::DefinitionStatus;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::instance::InstanceStatus;
-use berth_model::name::DefinitionKey;
+use berth_model::name::{DefinitionKey, ServiceKey};
+use berth_model::service::ServiceStatus;
 use berth_model::time::Timestamp;
 use berth_state::{State, Tx};
 
@@ -26,6 +27,8 @@ pub struct Retention {
     pub stopped_tasks_max: usize,
     /// How long a deregistered instance can be described.
     pub inactive_instances: Duration,
+    /// How long a deleted service can be described: tools wait for INACTIVE, and see it gone later.
+    pub inactive_services: Duration,
 }
 
 /// What is to be forgotten.
@@ -35,6 +38,8 @@ pub struct Plan {
     pub tasks: Vec<TaskId>,
     /// Deregistered instances without tasks.
     pub instances: Vec<InstanceId>,
+    /// Deleted services.
+    pub services: Vec<ServiceKey>,
     /// Task definitions whose deletion was asked for.
     pub definitions: Vec<DefinitionKey>,
 }
@@ -43,7 +48,13 @@ impl Plan {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.instances.is_empty() && self.definitions.is_empty()
+        let Self {
+            tasks,
+            instances,
+            services,
+            definitions,
+        } = self;
+        tasks.is_empty() && instances.is_empty() && services.is_empty() && definitions.is_empty()
     }
 }
 
@@ -75,6 +86,17 @@ pub fn decide(state: &State, now: Timestamp, retention: &Retention) -> Plan {
         .map(|(id, _)| *id)
         .take(STEP_MAX)
         .collect();
+    let services = state
+        .services
+        .iter()
+        .filter(|service| service.status == ServiceStatus::Inactive)
+        .filter(|service| {
+            let ended = service.ended_at;
+            ended.is_some_and(|at| now.since(at) >= retention.inactive_services)
+        })
+        .map(|service| service.key.clone())
+        .take(STEP_MAX)
+        .collect();
     let definitions = state
         .definitions
         .iter()
@@ -86,6 +108,7 @@ pub fn decide(state: &State, now: Timestamp, retention: &Retention) -> Plan {
     Plan {
         tasks,
         instances,
+        services,
         definitions,
     }
 }
@@ -97,6 +120,9 @@ pub fn carry_out(tx: &mut Tx<'_>, plan: &Plan) {
     }
     for instance in &plan.instances {
         tx.remove_instance(*instance);
+    }
+    for service in &plan.services {
+        tx.remove_service(service);
     }
     for definition in &plan.definitions {
         tx.remove_definition(definition);

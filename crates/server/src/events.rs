@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use berth_leader::Queue;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::ClusterKey;
 use berth_model::service::ServiceNotice;
@@ -30,7 +31,6 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::queue::Queue;
 
 mod listener;
 

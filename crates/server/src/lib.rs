@@ -18,7 +18,6 @@ mod logs;
 mod loops;
 mod metrics;
 mod payload;
-mod queue;
 mod roles;
 mod run;
 mod services;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::response::{IntoResponse, Response};
+use berth_leader::INACTIVE;
 use berth_model::arn::EcsArn;
 use berth_model::id::InstanceId;
 use berth_model::instance::{AgentVersion, InstanceStatus};
@@ -131,7 +132,3 @@ pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<Inst
         Some(_) => Ok(id),
     }
 }
-
-/// The name that silences an agent for an hour: for an instance that was deregistered, and for
-/// nothing else (reference §3.4).
-pub(crate) const INACTIVE: &str = "InactiveInstanceException";

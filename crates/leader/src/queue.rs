@@ -1,12 +1,15 @@
-//! A queue of keys that are worth a look, each once, and each with a rest after its look.
+//! Keys that are worth a look, each once, and each with a rest after its look.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Duration;
 
+use crate::ms;
+
 /// When keys are due, in monotonic milliseconds.
-pub(crate) struct Queue<K> {
-    /// How long a key that was looked at rests, in milliseconds.
+#[derive(Debug)]
+pub struct Queue<K> {
+    /// How long a key rests after a look, in milliseconds.
     rest: u64,
     due: HashMap<K, u64>,
     /// The same, first come first served.
@@ -16,9 +19,10 @@ pub(crate) struct Queue<K> {
 
 impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// An empty queue, whose keys are looked at every `rest` at most.
-    pub(crate) fn new(rest: Duration) -> Self {
+    #[must_use]
+    pub fn new(rest: Duration) -> Self {
         Self {
-            rest: u64::try_from(rest.as_millis()).unwrap_or(u64::MAX),
+            rest: ms(rest),
             due: HashMap::new(),
             in_order: BTreeSet::new(),
             looked_at: HashMap::new(),
@@ -26,7 +30,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// Notes that a key is worth a look at `at`, or when it may be looked at again.
-    pub(crate) fn add(&mut self, key: K, at: u64) {
+    pub fn add(&mut self, key: K, at: u64) {
         let looked_at = self.looked_at.get(&key);
         let earliest = looked_at.map_or(0, |looked_at| looked_at.saturating_add(self.rest));
         let at = at.max(earliest);
@@ -43,7 +47,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// The keys that are due, at most `max`: those that wait longest first.
-    pub(crate) fn take(&mut self, now: u64, max: usize) -> Vec<K> {
+    pub fn take(&mut self, now: u64, max: usize) -> Vec<K> {
         let mut keys = Vec::new();
         while keys.len() < max && self.next_due().is_some_and(|at| at <= now) {
             let Some((_, key)) = self.in_order.pop_first() else {
@@ -57,12 +61,13 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     }
 
     /// When the next key is due.
-    pub(crate) fn next_due(&self) -> Option<u64> {
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
         self.in_order.first().map(|(at, _)| *at)
     }
 
     /// Forgets when keys were looked at whose rest is over.
-    pub(crate) fn forget(&mut self, now: u64) {
+    pub fn forget(&mut self, now: u64) {
         let rest = self.rest;
         self.looked_at
             .retain(|_, at| now.saturating_sub(*at) < rest);
@@ -87,12 +92,8 @@ mod tests {
         queue.add("a", 4);
         assert!(queue.take(50, 8).is_empty());
         assert_eq!(queue.next_due(), Some(103));
-        queue.forget(60);
         assert_eq!(queue.take(103, 8), ["a"]);
         assert_eq!(queue.next_due(), None);
-        queue.forget(203);
-        queue.add("a", 204);
-        assert_eq!(queue.next_due(), Some(204));
     }
 
     #[test]
@@ -103,5 +104,19 @@ mod tests {
         }
         assert_eq!(queue.take(40, 2), ["b", "c"]);
         assert_eq!(queue.take(40, 2), ["a"]);
+    }
+
+    #[test]
+    fn only_what_has_rested_is_forgotten() {
+        let mut queue = Queue::new(REST);
+        queue.add("a", 0);
+        assert_eq!(queue.take(10, 8), ["a"]);
+        queue.forget(109);
+        queue.add("a", 109);
+        assert_eq!(queue.next_due(), Some(110));
+        assert_eq!(queue.take(110, 8), ["a"]);
+        queue.forget(210);
+        queue.add("a", 150);
+        assert_eq!(queue.next_due(), Some(150));
     }
 }
