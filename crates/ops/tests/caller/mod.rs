@@ -102,7 +102,6 @@ impl Bench {
         let around = Surroundings {
             healthy_after: HEALTHY_AFTER,
             ..Surroundings::default()
-            ..Surroundings::default()
         };
         let state = self.world.snapshot();
         for key in state.services.iter().map(|service| service.key.clone()) {
