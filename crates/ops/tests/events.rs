@@ -164,8 +164,8 @@ fn a_task_is_told_of_as_it_is_described() {
     );
     // The world's clock stands still but for a millisecond with each change.
     for (at, expected) in [
-        ("createdAt", "2024-01-01T00:00:00.004Z"),
-        ("startedAt", "2024-01-01T00:00:00.005Z"),
+        ("createdAt", "2024-01-01T00:00:00.003Z"),
+        ("startedAt", "2024-01-01T00:00:00.004Z"),
         ("updatedAt", "2024-01-01T00:01:40.250Z"),
     ] {
         assert_eq!(detail[at], expected, "{at}");
@@ -194,7 +194,7 @@ fn an_instance_is_told_of_with_what_it_has_left() {
     assert_eq!(detail["containerInstanceArn"], json!(scene.instance));
     assert_eq!(detail["status"], "ACTIVE");
     assert_eq!(detail["version"], json!(scene.version()));
-    assert_eq!(detail["registeredAt"], "2024-01-01T00:00:00.003Z");
+    assert_eq!(detail["registeredAt"], "2024-01-01T00:00:00.002Z");
     assert_eq!(detail["updatedAt"], "2024-01-01T00:01:40.250Z");
     let resources = |cpu, memory| {
         json!([

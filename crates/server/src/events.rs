@@ -88,7 +88,16 @@ struct Event {
     about: About,
     /// The event as a line of JSON, once somebody wanted it; `None` when there is nothing left
     /// that it could be made from.
-    line: OnceLock<Option<Bytes>>,
+    line: OnceLock<Option<Line>>,
+}
+
+/// An event as it is told.
+#[derive(Clone)]
+struct Line {
+    json: Bytes,
+    /// The version of the instance that it tells of, which may be later than the one that made
+    /// the event; 0 of all else.
+    instance_version: u32,
 }
 
 enum About {
@@ -285,7 +294,7 @@ impl Event {
     }
 
     /// The event as a line of JSON. A task is told of as it was, an instance as it is.
-    fn line(&self, state: &State, view: &EventView<'_>) -> Option<Bytes> {
+    fn line(&self, state: &State, view: &EventView<'_>) -> Option<&Line> {
         let line = self.line.get_or_init(|| {
             let scope = &self.cluster()?.scope;
             let envelope = Envelope {
@@ -293,14 +302,22 @@ impl Event {
                 at: self.at,
                 scope,
             };
+            let mut instance_version = 0;
             let made = match &self.about {
                 About::Task(task) => view.task(&envelope, task),
-                About::Instance(_, id) => view.instance(&envelope, state.instances.get(id)?),
+                About::Instance(_, id) => {
+                    let instance = state.instances.get(id)?;
+                    instance_version = state.instance_version(instance);
+                    view.instance(&envelope, instance)
+                }
                 About::Service(told) => Ok(envelope.service(told)),
                 About::Lost(_) => return None,
             };
             match made {
-                Ok(event) => Some(Bytes::from(format!("{event}\n"))),
+                Ok(event) => Some(Line {
+                    json: Bytes::from(format!("{event}\n")),
+                    instance_version,
+                }),
                 Err(ApiError(fault)) => {
                     // Its definition was deleted since, and the task is past its time.
                     tracing::debug!(event = self.id, %fault, "an event cannot be told any more");
@@ -308,7 +325,7 @@ impl Event {
                 }
             }
         });
-        line.clone()
+        line.as_ref()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whoever listens to the bus: what it wants to hear, how far it came, and what it missed.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_model::id::InstanceId;
 use berth_model::name::{ClusterName, Scope};
 use berth_ops::{DefinitionCache, Envelope, EventKind, EventView};
 use bytes::{Bytes, BytesMut};
@@ -50,6 +51,9 @@ pub(crate) struct Listener {
     /// `None` for who wants to know only what was.
     coming: Option<Receiver<Arc<Event>>>,
     missed: u64,
+    /// The versions of instances that were told: one that is told as it is now may be ahead of
+    /// the event that comes next.
+    told: HashMap<InstanceId, u32>,
     definitions: DefinitionCache,
     _seat: OwnedSemaphorePermit,
 }
@@ -70,6 +74,7 @@ impl Listener {
             recent,
             coming,
             missed: 0,
+            told: HashMap::new(),
             definitions: DefinitionCache::default(),
             _seat: seat,
         })
@@ -125,15 +130,27 @@ impl Listener {
         let mut lines = BytesMut::new();
         for event in events.iter().filter(|event| self.filter.lets_pass(event)) {
             match &event.about {
-                About::Lost(count) => lines.extend(self.lost(*count)),
-                About::Task(_) | About::Instance(..) | About::Service(_) => {
-                    lines.extend(event.line(&state, &view));
+                About::Lost(count) => lines.extend_from_slice(&self.lost(*count)),
+                About::Task(_) | About::Service(_) => {
+                    if let Some(line) = event.line(&state, &view) {
+                        lines.extend_from_slice(&line.json);
+                    }
+                }
+                About::Instance(_, id) => {
+                    let Some(line) = event.line(&state, &view) else {
+                        continue;
+                    };
+                    let told = self.told.entry(*id).or_default();
+                    if *told < line.instance_version {
+                        *told = line.instance_version;
+                        lines.extend_from_slice(&line.json);
+                    }
                 }
             }
         }
         let missed = std::mem::take(&mut self.missed);
         if missed > 0 {
-            lines.extend(self.lost(missed));
+            lines.extend_from_slice(&self.lost(missed));
         }
         lines.freeze()
     }

@@ -943,63 +943,6 @@ fn tasks_that_fail_their_checks_trip_the_breaker() {
 }
 
 #[test]
-fn tasks_that_end_at_once_trip_the_breaker_also_where_they_count_as_healthy_at_once() {
-    check(
-        "service desired=1 breaker=rollback healthy-after=0
-         deploy 1
-         rest
-         deploy 2
-         look
-         run t2
-         look
-         exit t2
-         look
-         run t3
-         look
-         exit t3
-         look
-         run t4
-         exit t4
-         look
-         look
-         counts",
-        expect![[""]],
-    );
-}
-
-#[test]
-fn without_the_breaker_a_task_counts_as_healthy_as_soon_as_the_setting_says() {
-    check(
-        "service desired=1 healthy-after=0
-         deploy 1
-         rest
-         deploy 2
-         look
-         run t2
-         look",
-        expect![[""]],
-    );
-}
-
-#[test]
-fn a_watched_deployment_whose_tasks_stay_is_done_after_some_seconds() {
-    check(
-        "service desired=1 breaker=rollback healthy-after=0
-         deploy 1
-         rest
-         deploy 2
-         look
-         run t2
-         look
-         wait 4s
-         look
-         wait 1s
-         look",
-        expect![[""]],
-    );
-}
-
-#[test]
 fn a_user_stopping_tasks_does_not_trip_the_breaker() {
     check(
         "service desired=1 breaker
