@@ -328,6 +328,3 @@ impl Event {
         line.as_ref()
     }
 }
-
-#[cfg(test)]
-mod tests;

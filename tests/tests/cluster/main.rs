@@ -10,8 +10,6 @@ mod commands;
 mod docker_tasks;
 mod doctor;
 mod events;
-mod images_docker;
-mod machines_docker;
 mod python_clients;
 mod secrets;
 mod services;
