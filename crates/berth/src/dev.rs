@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use berth_server::{Access, Config, Location};
+use berth_server::{Access, Config, Location, WaitForRoom};
 use futures_util::future::try_join_all;
 
 use crate::cli::Dev;
@@ -49,7 +49,12 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
         retention: server::retention(&dev.limits),
         log_limits: server::log_limits(&dev.limits),
         patience: server::patience(&dev.limits),
+        metrics_detail: dev.limits.metrics_detail.into(),
         service_healthy_after: dev.limits.service_healthy_after.unwrap_or(Duration::ZERO),
+        rate_limits: server::rate_limits(&dev.limits),
+        move_over: dev.limits.move_over,
+        task_history: dev.limits.task_history,
+        wait_for_room: WaitForRoom::new(dev.limits.wait_for_room),
     })
     .await?;
     let agents = LocalAgents::new(dev.clone(), started.url.clone(), &data_dir);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use berth_server::{Access, AccessKey, Config, Location, MadeAccessKey, Secrets, Tls};
+use berth_server::{Access, AccessKey, Config, Location, MadeAccessKey, Secrets, Tls, WaitForRoom};
 
 use crate::cli::Serve;
 use crate::exit::Failure;
@@ -45,7 +45,12 @@ pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
         retention: server::retention(&serve.limits),
         log_limits: server::log_limits(&serve.limits),
         patience: server::patience(&serve.limits),
+        metrics_detail: serve.limits.metrics_detail.into(),
         service_healthy_after: serve.limits.service_healthy_after.unwrap_or(HEALTHY_AFTER),
+        rate_limits: server::rate_limits(&serve.limits),
+        move_over: serve.limits.move_over,
+        task_history: serve.limits.task_history,
+        wait_for_room: WaitForRoom::new(serve.limits.wait_for_room),
     })
     .await?
     .sealed_under(secret_file);

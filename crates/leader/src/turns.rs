@@ -235,7 +235,7 @@ impl Turns {
             }
         }
         for cluster in roomier {
-            for key in state.services.waiting_for_room(cluster) {
+            for key in state.refused_of(cluster) {
                 queue.add(key.clone(), now);
             }
         }

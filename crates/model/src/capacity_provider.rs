@@ -84,6 +84,15 @@ pub struct CapacityProvider {
     pub created_at: Timestamp,
 }
 
+impl CapacityProvider {
+    /// Whether its managed scaling is on: more instances are expected to come when tasks wait.
+    #[must_use]
+    pub fn scales(&self) -> bool {
+        let status = self.group.pointer("/managedScaling/status");
+        self.status == ProviderStatus::Active && status.is_some_and(|status| status == "ENABLED")
+    }
+}
+
 /// The attribute by which an instance says which provider's group it is of.
 pub const PROVIDER_ATTRIBUTE: &str = "berth.capacity-provider";
 

@@ -26,3 +26,4 @@ pub mod tags;
 pub mod task;
 pub mod text;
 pub mod time;
+pub mod waiting;

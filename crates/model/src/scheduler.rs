@@ -487,6 +487,16 @@ pub enum Trouble {
     Zones,
 }
 
+/// Placements of a service that were refused. Not saved: it says when to try again, and trying
+/// at once after a start of the server does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Placement is tried again at this instant at the latest.
+    pub again_at: Timestamp,
+    /// How many times in a row.
+    pub times: u32,
+}
+
 /// What the scheduler remembers of a service as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceMemory {
@@ -496,12 +506,6 @@ pub struct ServiceMemory {
     /// When its steady state was last told; `None` while it is not steady.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_told_at: Option<Timestamp>,
-    /// Placement is tried again at this instant at the latest; `None` after a success.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place_again_at: Option<Timestamp>,
-    /// Refused placements in a row.
-    #[serde(default)]
-    pub refusals: u32,
     /// Instances that refused this daemon service's task when it was last tried; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_by: Vec<InstanceId>,
@@ -511,6 +515,9 @@ pub struct ServiceMemory {
     /// Whether tasks are being moved for balance between zones.
     #[serde(default)]
     pub rebalancing: bool,
+    /// From which instance a task is being moved to a newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moving_from: Option<InstanceId>,
     /// No task is started for balance before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance_again_at: Option<Timestamp>,

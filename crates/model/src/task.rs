@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::definition::DefinitionFacts;
+use crate::definition::{DefinitionFacts, NetworkMode};
 use crate::id::{ContainerId, InstanceId, TaskId};
 use crate::resources::{Demand, Transport};
 use crate::tags::Tags;
@@ -51,6 +51,15 @@ pub enum LastStatus {
 }
 
 impl LastStatus {
+    /// Where a task is once it has an instance and its agent has not spoken of it yet.
+    #[must_use]
+    pub fn once_placed(mode: NetworkMode) -> Self {
+        match mode {
+            NetworkMode::Awsvpc => Self::Provisioning,
+            NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => Self::Pending,
+        }
+    }
+
     /// The spelling of the ECS API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -393,6 +402,18 @@ impl Task {
         }
         task.stop = Some(stop);
         Some(task)
+    }
+
+    /// The task with a place found for it, or `None` when it does not wait for one.
+    #[must_use]
+    pub fn placed(&self, instance: InstanceId, gpus: Vec<Text>, mode: NetworkMode) -> Option<Task> {
+        self.is_waiting().then(|| Task {
+            instance: Some(instance),
+            gpus,
+            last: LastStatus::once_placed(mode),
+            version: self.version + 1,
+            ..self.clone()
+        })
     }
 
     /// The task once its stop has been handed to the agent, or `None` when that changes nothing.

@@ -7,11 +7,14 @@ use berth_api::ecs;
 use berth_model::definition::TaskDefinition;
 use berth_model::name::DefinitionKey;
 use berth_model::time::Timestamp;
+use berth_model::waiting::WaitForRoom;
 use berth_state::Handle;
 
 use crate::error::ApiError;
+use crate::history::TaskHistory;
 use crate::logs::LogEvents;
 use crate::page::PageTokens;
+use crate::telemetry::MetricSource;
 
 /// What operations work with.
 pub struct Context {
@@ -21,6 +24,10 @@ pub struct Context {
     pub definitions: DefinitionCache,
     /// Where containers' output is kept.
     pub logs: Arc<dyn LogEvents>,
+    /// What agents told lately.
+    pub metrics: Arc<dyn MetricSource>,
+    /// Where stopped tasks are kept that are no longer in the state; `None` for nowhere.
+    pub history: Option<Arc<dyn TaskHistory>>,
     /// Makes and reads `nextToken`.
     pub pages: PageTokens,
     /// What the binary's settings say.
@@ -35,6 +42,8 @@ pub struct Context {
 pub struct Limits {
     /// The URL that agents are told to poll; `None` means the one of their own request.
     pub advertise_url: Option<String>,
+    /// Which tasks wait when there is no room for them.
+    pub wait_for_room: WaitForRoom,
 }
 
 /// How many parsed task definitions are kept: a definition is at most 64 KiB of JSON and

@@ -14,11 +14,14 @@ mod call;
 mod context;
 mod ecs;
 mod error;
+pub mod explain;
+pub mod history;
 mod logs;
 mod page;
 mod render;
 mod served;
 mod sts;
+mod telemetry;
 
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
@@ -30,3 +33,6 @@ pub use logs::{
 };
 pub use page::PageTokens;
 pub use served::{SERVED, Served, find};
+pub use telemetry::{
+    CheckStatus, InstanceCheck, MetricMinute, MetricSource, MetricSubject, NoMetrics, StatisticSet,
+};

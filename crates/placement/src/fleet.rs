@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use berth_model::id::InstanceId;
 use berth_model::instance::InstanceStatus;
 use berth_model::name::{ClusterKey, Scope};
-use berth_model::resources::HostPort;
+use berth_model::resources::{Demand, HostPort};
 use berth_model::task::LaunchType;
 use berth_model::text::Text;
 
@@ -31,7 +31,7 @@ use crate::query::Expression;
 use crate::refusal::{Reason, Refusal};
 use crate::request::{Placement, Request};
 use change::group_key;
-use choose::{choose_gpus, diagnose, placement, refusal};
+use choose::{choose_gpus, diagnose, disfavour, placement, refusal};
 use ids::{Interner, Slab};
 use pool::Pool;
 use ranked::Room;
@@ -46,6 +46,15 @@ const NOTES_MAX: usize = 250_000;
 /// The most expressions kept compiled besides those of orders.
 const EXPRESSIONS_MAX: usize = 1024;
 
+/// How much of a demand is not free, in thousandths of it: CPU and memory together.
+fn lacking((cpu, memory): (i64, i64), demand: &Demand) -> i64 {
+    let share = |wanted: u32, free: i64| {
+        let wanted = i64::from(wanted);
+        (wanted - free).max(0) * 1000 / wanted.max(1)
+    };
+    share(demand.cpu, cpu) + share(demand.memory, memory)
+}
+
 /// What is left of a machine, as DescribeContainerInstances shows it (reference §5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remaining {
@@ -57,6 +66,17 @@ pub struct Remaining {
     pub gpus: Vec<Text>,
     /// Host ports that are taken, by the machine itself or by tasks.
     pub ports: Vec<HostPort>,
+}
+
+/// What there is to say of an instance about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Why it cannot take the task now; `None` when it can.
+    pub refusal: Option<Reason>,
+    /// How many tasks of the request's group are on it.
+    pub of_group: u32,
 }
 
 /// Which instances a request chooses from.
@@ -152,20 +172,39 @@ impl Fleet {
     ///
     /// When no instance can take it, with a reason for each that was looked at.
     pub fn place(&mut self, request: &Request<'_>) -> Result<Placement, Refusal> {
+        let (pool, order) = self.pool_and_order(request).ok_or(Refusal::NoInstances)?;
+        if let Some(found) = self.best(pool, order, request) {
+            return Ok(found);
+        }
+        let view = View {
+            slots: &self.slots,
+            machines: &self.machines,
+            groups: &self.groups,
+        };
+        let pool = self.pools.get(pool).ok_or(Refusal::NoInstances)?;
+        Err(diagnose(view, pool, &pool.orders[order].criteria, request))
+    }
+
+    /// As [`place`](Self::place) without the reasons, which cost more than the search.
+    pub fn find(&mut self, request: &Request<'_>) -> Option<Placement> {
+        let (pool, order) = self.pool_and_order(request)?;
+        self.best(pool, order, request)
+    }
+
+    fn pool_and_order(&mut self, request: &Request<'_>) -> Option<(u32, usize)> {
         let key = PoolKey::of(request.cluster, request.launch);
-        let pool = self
-            .by_pool
-            .get(&key)
-            .copied()
-            .ok_or(Refusal::NoInstances)?;
-        let order = self.order_for(pool, request);
+        let pool = self.by_pool.get(&key).copied()?;
+        Some((pool, self.order_for(pool, request)))
+    }
+
+    fn best(&mut self, pool: u32, order: usize, request: &Request<'_>) -> Option<Placement> {
         let group = self.groups.find(&group_key(request.cluster, request.group));
         let view = View {
             slots: &self.slots,
             machines: &self.machines,
             groups: &self.groups,
         };
-        let pool = self.pools.get_mut(pool).ok_or(Refusal::NoInstances)?;
+        let pool = self.pools.get_mut(pool)?;
         pool.catch_up(order, view);
         let order = &pool.orders[order];
         let need = Room {
@@ -173,9 +212,78 @@ impl Fleet {
             memory: request.demand.memory,
             gpus: request.demand.gpus,
         };
-        let best = order.best(need, group, request.seed);
-        let found = best.and_then(|at| placement(view, at, request));
-        found.ok_or_else(|| diagnose(view, pool, &order.criteria, request))
+        let best = order.best(need, group, request.seed)?;
+        placement(view, best, request)
+    }
+
+    /// The instance's machine is kept free, or no longer: nothing is placed there but by name,
+    /// through [`check`](Self::check).
+    pub fn hold(&mut self, instance: InstanceId, held: bool) {
+        let at = self.slot_of(instance);
+        if let Some(slot) = self.slots.get_mut(at) {
+            slot.held = held;
+        }
+        self.used(at);
+        self.drop_if_unused(at);
+    }
+
+    /// The instance that could take a task if nothing else ran on it, and of which the least has
+    /// to become free for that; none that is kept free already. It looks at every instance.
+    pub fn could_take(&mut self, request: &Request<'_>) -> Option<InstanceId> {
+        let key = PoolKey::of(request.cluster, request.launch);
+        let pool = self.by_pool.get(&key).copied()?;
+        let criteria = self.criteria(request);
+        let view = View {
+            slots: &self.slots,
+            machines: &self.machines,
+            groups: &self.groups,
+        };
+        let lacking = |(id, at): (&InstanceId, &u32)| {
+            let slot = view.slots.get(*at)?;
+            let registration = slot.registration.as_ref()?;
+            let machine = view.machine(registration)?;
+            let suits = !machine.held
+                && criteria.suits(view, slot, registration)
+                && machine.could_take(view.slots, request.demand);
+            suits.then(|| (lacking(machine.free(), request.demand), *id))
+        };
+        let active = self.pools.get(pool).map(Pool::active);
+        let best = active.into_iter().flatten().filter_map(lacking).min();
+        self.release(&criteria, None);
+        best.map(|(_, id)| id)
+    }
+
+    /// What there is to say of each instance that a request chooses from, DRAINING ones too, in
+    /// the order of ids and of no more than `max`; and how many there are. For people who ask why:
+    /// it looks at every instance.
+    pub fn examine(&mut self, request: &Request<'_>, max: usize) -> (Vec<Examined>, usize) {
+        let key = PoolKey::of(request.cluster, request.launch);
+        let Some(pool) = self.by_pool.get(&key).copied() else {
+            return (Vec::new(), 0);
+        };
+        let criteria = self.criteria(request);
+        let group = self.groups.find(&group_key(request.cluster, request.group));
+        let view = View {
+            slots: &self.slots,
+            machines: &self.machines,
+            groups: &self.groups,
+        };
+        let members = self.pools.get(pool).map(Pool::members);
+        let examine = |(id, at): (&InstanceId, &u32)| {
+            let slot = view.slots.get(*at);
+            Examined {
+                instance: *id,
+                refusal: disfavour(view, *at, &criteria, request),
+                of_group: group
+                    .zip(slot)
+                    .map_or(0, |(group, slot)| slot.tasks_of(group)),
+            }
+        };
+        let members = members.into_iter().flatten();
+        let examined = members.take(max).map(examine).collect();
+        let count = self.pools.get(pool).map_or(0, Pool::len);
+        self.release(&criteria, None);
+        (examined, count)
     }
 
     /// Whether this instance can take a task, as StartTask asks; preferences do not matter.

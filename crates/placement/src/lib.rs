@@ -18,8 +18,9 @@ mod query;
 mod refusal;
 mod request;
 mod strategy;
+mod wanted;
 
-pub use fleet::{Fleet, Remaining};
+pub use fleet::{Examined, Fleet, Remaining};
 pub use host::{Host, Occupant};
 pub use query::{EXPRESSION_LENGTH_MAX, Expression, Facts, InstanceFacts, InvalidExpression};
 pub use refusal::{REFUSALS_MAX, Reason, Refusal};
@@ -27,3 +28,4 @@ pub use request::{Launch, Placement, Request};
 pub use strategy::{
     BinpackField, CONSTRAINTS_MAX, InvalidStrategy, STRATEGIES_MAX, SpreadField, Strategy,
 };
+pub use wanted::Wanted;

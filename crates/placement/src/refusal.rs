@@ -37,6 +37,8 @@ pub enum Reason {
     MemberOf,
     /// It has a task of the group, and `distinctInstance` was asked for.
     DistinctInstance,
+    /// It is kept free for a task that has waited long; to others, there is no room.
+    Held,
 }
 
 impl Reason {
@@ -48,7 +50,7 @@ impl Reason {
             Self::Inactive => "INACTIVE",
             Self::Agent => "AGENT",
             Self::Attribute => "ATTRIBUTE",
-            Self::Cpu => "RESOURCE:CPU",
+            Self::Cpu | Self::Held => "RESOURCE:CPU",
             Self::Memory => "RESOURCE:MEMORY",
             Self::Gpu => "RESOURCE:GPU",
             Self::Ports => "RESOURCE:PORTS",
@@ -66,7 +68,7 @@ impl Reason {
     #[must_use]
     pub fn event_text(self) -> String {
         match self {
-            Self::Cpu => "has insufficient CPU units available".into(),
+            Self::Cpu | Self::Held => "has insufficient CPU units available".into(),
             Self::Memory => "has insufficient memory available".into(),
             Self::Ports | Self::PortsUdp => "is already using a port required by your task".into(),
             Self::Attribute => "is missing an attribute required by your task".into(),

@@ -8,3 +8,4 @@ pub mod absence;
 pub mod purge;
 pub mod service;
 pub mod services;
+pub mod waiting;

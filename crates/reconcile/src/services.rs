@@ -19,6 +19,7 @@ use berth_model::id::InstanceId;
 use berth_model::name::{Scope, ServiceKey};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
+use berth_model::waiting::WaitForRoom;
 use berth_state::Tx;
 
 use crate::service;
@@ -32,6 +33,11 @@ pub struct Surroundings {
     pub lost: BTreeSet<InstanceId>,
     /// Alarms that are in ALARM, by name: whoever evaluates metrics says which.
     pub in_alarm: Arc<BTreeSet<(Scope, Text)>>,
+    /// Whether tasks move onto instances that have fewer of their service: `--move-over`.
+    pub move_over: bool,
+    /// Which tasks wait when there is no room for them. Those of a service wait for as long as it
+    /// wants them; the controller of waiting tasks places them.
+    pub wait_for_room: WaitForRoom,
 }
 
 /// What a look came to.
@@ -43,14 +49,16 @@ pub struct Looked {
 
 /// Looks at a service and does what it needs; a service that is gone or INACTIVE needs nothing.
 pub fn look(tx: &mut Tx<'_>, key: &ServiceKey, around: &Surroundings) -> Looked {
-    carry_out::place_waiting(tx, key);
-    let Some(material) = gather::Material::of(tx, key, around) else {
+    let Some(mut material) = gather::Material::of(tx, key, around) else {
         return Looked::default();
     };
+    if around.move_over {
+        material.look_for_room_elsewhere(tx);
+    }
     let view = material.view();
     let now = tx.now();
     let plan = service::decide(&view, now, tx.ids());
-    let outcomes = carry_out::carry_out(tx, &material, &plan);
+    let outcomes = carry_out::carry_out(tx, &material, &plan, around.wait_for_room);
     let settled = service::settle(&view, &plan, &outcomes, now);
     let again_at = [plan.look_again_at, settled.look_again_at];
     carry_out::write_down(tx, &material, plan, settled);

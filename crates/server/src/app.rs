@@ -8,10 +8,13 @@ use berth_state::State;
 
 use crate::accounts::Access;
 use crate::alarms::Alarms;
+use crate::contacts::Contacts;
 use crate::events::EventBus;
 use crate::gateway::Gateway;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsDetail};
+use crate::rates::Rates;
 use crate::roles::RoleKey;
+use crate::telemetry::Telemetry;
 use crate::worlds::Worlds;
 
 /// What requests are served with while this server leads.
@@ -24,6 +27,8 @@ pub(crate) struct App {
     pub(crate) gateway: Arc<Gateway>,
     /// The event bus.
     pub(crate) events: Arc<EventBus>,
+    /// What agents told lately.
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// What lasts as long as the process.
@@ -38,6 +43,12 @@ pub(crate) struct Front {
     pub(crate) tls: bool,
     /// Which alarms are in ALARM.
     pub(crate) alarms: Alarms,
+    /// How much each account may ask for.
+    pub(crate) rates: Rates,
+    /// What `/metrics` tells of what runs.
+    pub(crate) metrics_detail: MetricsDetail,
+    /// Agents that were refused or failed lately.
+    pub(crate) contacts: Arc<Contacts>,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

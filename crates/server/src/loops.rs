@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
+use crate::history;
 use crate::services::ServiceBell;
 use crate::term::{LEASE_EVERY, LEASE_TTL};
 
@@ -29,7 +30,7 @@ pub(crate) async fn housekeeping(
     cx: Arc<Context>,
     gateway: Arc<Gateway>,
     services: Arc<ServiceBell>,
-    config: Config,
+    (config, store): (Config, Store),
     cancel: CancellationToken,
 ) {
     let mut watch = AbsenceWatch::default();
@@ -43,7 +44,7 @@ pub(crate) async fn housekeeping(
         if let Err(error) = look_after_absent(&cx, missed, &config).await {
             tracing::warn!(%error, "absent agents not looked after");
         }
-        if let Err(error) = forget(&cx, &config, &cancel).await {
+        if let Err(error) = forget(&cx, &config, &store, &cancel).await {
             tracing::warn!(%error, "nothing was forgotten");
         }
     }
@@ -62,14 +63,35 @@ async fn look_after_absent(cx: &Context, missed: Missed, config: &Config) -> Res
         .await
 }
 
-async fn forget(cx: &Context, config: &Config, cancel: &CancellationToken) -> Result<(), Failure> {
+async fn forget(
+    cx: &Context,
+    config: &Config,
+    store: &Store,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
     let retention = config.retention;
     while !cancel.is_cancelled() {
-        if purge::decide(&cx.state.snapshot(), clock::wall(), &retention).is_empty() {
+        let state = cx.state.snapshot();
+        let plan = purge::decide(&state, clock::wall(), &retention);
+        if plan.is_empty() {
             return Ok(());
         }
+        // What is to be kept elsewhere is kept first, and what leaves is what was kept.
+        let kept = match config.task_history.is_zero() {
+            true => None,
+            false => match history::keep(store, cx, &state, &plan.tasks).await {
+                Ok(kept) => Some(kept),
+                Err(error) => {
+                    tracing::warn!(?error, "stopped tasks stay in memory");
+                    return Ok(());
+                }
+            },
+        };
         let step = cx.state.transact(Lane::Controllers, move |tx| {
-            let plan = purge::decide(tx.state(), tx.now(), &retention);
+            let mut plan = purge::decide(tx.state(), tx.now(), &retention);
+            if let Some(kept) = &kept {
+                plan.tasks.retain(|id| kept.contains(id));
+            }
             purge::carry_out(tx, &plan);
             Ok::<(), Failure>(())
         });

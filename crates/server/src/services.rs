@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use berth_leader::{ServiceNews, Turns};
 use berth_model::id::InstanceId;
@@ -45,25 +44,15 @@ impl ServiceBell {
     }
 }
 
-/// What looks are made with beside the state.
-pub(crate) struct Settings {
-    /// `--service-healthy-after`.
-    pub(crate) healthy_after: Duration,
-    /// Which alarms are in ALARM.
-    pub(crate) alarms: watch::Receiver<InAlarm>,
-}
-
-/// Looks at services until it is told to stop.
+/// Looks at services until it is told to stop. `around` has the settings; who is lost, and which
+/// alarms ring, is told.
 pub(crate) async fn run(
     cx: Arc<Context>,
     bell: Arc<ServiceBell>,
-    settings: Settings,
+    around: Surroundings,
+    mut alarms: watch::Receiver<InAlarm>,
     cancel: CancellationToken,
 ) {
-    let Settings {
-        healthy_after,
-        mut alarms,
-    } = settings;
     let mut in_alarm = InAlarm::default();
     let mut turns = Turns::default();
     let mut looks: JoinSet<(ServiceKey, Result<Looked, Failure>)> = JoinSet::new();
@@ -84,9 +73,9 @@ pub(crate) async fn run(
         }
         for key in turns.next(&state, now) {
             let around = Surroundings {
-                healthy_after,
                 lost: lost.clone(),
                 in_alarm: in_alarm.clone(),
+                ..around.clone()
             };
             looks.spawn(step(cx.clone(), key, around));
         }

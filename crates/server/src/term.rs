@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_ops::history::TaskHistory;
 use berth_ops::{Context, DefinitionCache, Limits, PageTokens};
+use berth_reconcile::services::Surroundings;
 use berth_state::{Handle, Ids, Writer};
 use berth_storage::{Epoch, Folded, LogStore, Store, run_folder};
 use tokio::task::JoinHandle;
@@ -15,11 +17,14 @@ use crate::clock;
 use crate::config::Config;
 use crate::events::EventBus;
 use crate::gateway::Gateway;
+use crate::history::{self, History};
 use crate::logs::{Logs, finish_deletions};
 use crate::loops;
 use crate::run::RunError;
 use crate::services::{self, ServiceBell};
 use crate::standby::{Warm, catch_up};
+use crate::telemetry::{self, Telemetry};
+use crate::waiting::{self, WaitingNews};
 use crate::writer::{Ended, WriterInbox, WriterTask};
 
 /// How long a lease lasts without being renewed.
@@ -146,13 +151,17 @@ impl Ground {
         let (users, writing) = (CancellationToken::new(), CancellationToken::new());
         let inbox = WriterInbox::new(&front.metrics);
         let newest = writer.newest();
+        let telemetry = Telemetry::new(front.metrics.clone());
         let cx = Arc::new(Context {
             state: Handle::new(inbox.clone(), newest.clone()),
             definitions: DefinitionCache::default(),
+            history: history_of(config, store),
             pages: PageTokens::new(config.page_key),
             logs: Arc::new(Logs(logs.clone())),
+            metrics: telemetry.clone(),
             limits: Limits {
                 advertise_url: config.advertise_url.clone(),
+                wait_for_room: config.wait_for_room,
             },
             wall: clock::wall,
         });
@@ -164,6 +173,8 @@ impl Ground {
             number,
             front.roles.clone(),
             front.metrics.clone(),
+            telemetry.clone(),
+            front.contacts.clone(),
             users.clone(),
         );
         let told = gateway.clone();
@@ -171,6 +182,8 @@ impl Ground {
         let service_news = news.clone();
         let events = EventBus::new(newest.clone(), users.clone());
         let bus = events.clone();
+        let waiting_news = Arc::new(WaitingNews::default());
+        let (told_of_waiting, saved) = (waiting_news.clone(), newest.clone());
         let task = WriterTask {
             writer,
             inbox,
@@ -179,6 +192,7 @@ impl Ground {
             follower: Box::new(move |published| {
                 told.dispatch(&published.changes);
                 service_news.changed(&published.changes);
+                told_of_waiting.changed(&saved.load(), &published.changes);
                 bus.published(published);
             }),
             panics_told: 0,
@@ -198,20 +212,39 @@ impl Ground {
             cx.clone(),
             gateway.clone(),
             news.clone(),
-            config.clone(),
+            (config.clone(), store.clone()),
+            users.clone(),
+        ));
+        loops.spawn(history::trim(
+            store.clone(),
+            config.task_history,
             users.clone(),
         ));
         loops.spawn(services::run(
             cx.clone(),
             news,
-            services::Settings {
+            Surroundings {
                 healthy_after: config.service_healthy_after,
-                alarms: front.alarms.watch(),
+                move_over: config.move_over,
+                wait_for_room: config.wait_for_room,
+                ..Surroundings::default()
             },
+            front.alarms.watch(),
+            users.clone(),
+        ));
+        loops.spawn(waiting::run(
+            cx.clone(),
+            waiting_news,
+            config.wait_for_room,
             users.clone(),
         ));
         loops.spawn(events.clone().run());
         loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));
+        loops.spawn(telemetry::run(
+            telemetry.clone(),
+            newest.clone(),
+            users.clone(),
+        ));
         let lease_lost = CancellationToken::new();
         loops.spawn(loops::keep_lease(
             store.clone(),
@@ -229,6 +262,7 @@ impl Ground {
             newest,
             gateway,
             events,
+            telemetry,
         });
         front.phase.store(Arc::new(Phase::Leading(app.clone())));
         tracing::info!(epoch = epoch.0, "this server leads");
@@ -259,6 +293,12 @@ impl Ground {
             Ended::Fatal
         })
     }
+}
+
+/// Where DescribeTasks looks for what is no longer in the state.
+fn history_of(config: &Config, store: &Store) -> Option<Arc<dyn TaskHistory>> {
+    let kept = !config.task_history.is_zero();
+    kept.then(|| Arc::new(History(store.clone())) as Arc<dyn TaskHistory>)
 }
 
 /// Runs the writer on a thread of its own: its closures are short, but never yield.

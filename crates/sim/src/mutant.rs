@@ -59,6 +59,9 @@ mutants! {
     RevivesTask: "services", "a task whose stop was decided is wanted again",
     Panics: "services", "a look that stops three tasks panics",
     Restless: "services", "every look writes the service anew",
+    PassesOver: "waiting", "the first waiting task that there is room for is passed over",
+    PlacesYoungest: "waiting", "room goes to the youngest of the waiting tasks that are alike",
+    WaitsForEver: "waiting", "a task that waited too long is not given up",
     LosesAtOnce: "absence", "an agent that is away is given up at once",
     ForgetsFirstReturn: "absence", "after a start of the server, agents get no longer to return",
     IgnoresMassLoss: "absence", "many agents that vanish together are given up",
@@ -101,6 +104,57 @@ pub(crate) fn purge_live(tx: &mut Tx<'_>) {
         .find(|task| task.last == LastStatus::Running);
     if let Some(id) = live.map(|task| task.id) {
         tx.remove_task(id);
+    }
+}
+
+/// Changes what a look at waiting tasks did.
+pub(crate) fn tamper_waiting(mutant: Mutant, tx: &mut Tx<'_>, before: &State) {
+    let ended: Vec<Task> = before
+        .tasks
+        .iter()
+        .filter(|task| task.is_waiting())
+        .filter_map(|task| tx.state().tasks.get(task.id))
+        .filter(|task| !task.is_waiting())
+        .map(|task| Task::clone(task))
+        .collect();
+    let was = |task: &Task| before.tasks.get(task.id).map(|was| Task::clone(was));
+    let (placed, stopped): (Vec<Task>, Vec<Task>) =
+        ended.into_iter().partition(|task| task.instance.is_some());
+    match mutant {
+        Mutant::PassesOver => {
+            if let Some(was) = placed.first().and_then(was) {
+                tx.put_task(was);
+            }
+        }
+        Mutant::PlacesYoungest => {
+            for task in &placed {
+                let alike = |other: &&std::sync::Arc<Task>| {
+                    other.is_waiting()
+                        && other.spec.created_at > task.spec.created_at
+                        && other.spec.definition == task.spec.definition
+                        && other.spec.group == task.spec.group
+                };
+                let youngest = tx.state().tasks.iter().filter(alike);
+                let youngest = youngest.max_by_key(|other| other.spec.created_at).cloned();
+                let (Some(youngest), Some(was)) = (youngest, was(task)) else {
+                    continue;
+                };
+                tx.put_task(was);
+                tx.put_task(Task {
+                    id: youngest.id,
+                    spec: youngest.spec.clone(),
+                    tags: youngest.tags.clone(),
+                    ..task.clone()
+                });
+            }
+        }
+        Mutant::WaitsForEver => {
+            stopped
+                .iter()
+                .filter_map(was)
+                .for_each(|was| tx.put_task(was));
+        }
+        _ => {}
     }
 }
 
@@ -293,11 +347,14 @@ pub(crate) fn tamper(
             let service = tx.state().services.get(key).cloned();
             if let Some(service) = service {
                 let mut service = berth_model::service::Service::clone(&service);
-                service.memory.refusals = service.memory.refusals.wrapping_add(1);
+                service.memory.rebalance_again_at = Some(tx.now());
                 tx.put_service(service);
             }
         }
-        Mutant::LosesAtOnce
+        Mutant::PassesOver
+        | Mutant::PlacesYoungest
+        | Mutant::WaitsForEver
+        | Mutant::LosesAtOnce
         | Mutant::ForgetsFirstReturn
         | Mutant::IgnoresMassLoss
         | Mutant::CountsFromBefore

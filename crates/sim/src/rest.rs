@@ -2,22 +2,34 @@
 //! scheduler or placement.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use berth_model::id::InstanceId;
 use berth_model::instance::{ContainerInstance, InstanceStatus};
+use berth_model::name::ClusterKey;
 use berth_model::resources::Demand;
 use berth_model::scheduler::{DeploymentStatus, RolloutState};
 use berth_model::service::{Controller, Scheduling, Service, ServiceStatus};
 use berth_model::task::{Desired, LastStatus, PlacementConstraint, Task};
 use berth_model::time::Timestamp;
+use berth_model::waiting::WaitForRoom;
 use berth_state::State;
 
 use crate::agent::Agent;
 use crate::notes::Notes;
 use crate::watch::short;
 
+/// How much later than its time a waiting task may be given up: after a jump of the clock the
+/// next sweep notices.
+const LATE: Duration = Duration::from_secs(70);
+
 /// What keeps the cluster from being at rest, if anything does.
-pub(crate) fn unrest(state: &State, agents: &[Agent], wall: Timestamp) -> Option<String> {
+pub(crate) fn unrest(
+    state: &State,
+    agents: &[Agent],
+    wall: Timestamp,
+    wait_for_room: WaitForRoom,
+) -> Option<String> {
     for agent in agents {
         let Some((instance, _)) = &agent.instance else {
             return Some(format!("machine {} is not registered", agent.number));
@@ -42,10 +54,42 @@ pub(crate) fn unrest(state: &State, agents: &[Agent], wall: Timestamp) -> Option
             ));
         }
     }
+    if let Some(what) = waits(state, wall, wait_for_room) {
+        return Some(what);
+    }
     state
         .services
         .iter()
         .find_map(|service| wants(state, service, wall))
+}
+
+/// A waiting task that has room, or that should have been given up.
+fn waits(state: &State, wall: Timestamp, wait_for_room: WaitForRoom) -> Option<String> {
+    let waiting: Vec<_> = state.tasks.iter().filter(|t| t.is_waiting()).collect();
+    let free = waiting
+        .first()
+        .map(|task| Free::of(state, &task.spec.cluster))?;
+    waiting.iter().find_map(|task| {
+        let demand = task.demand(state.facts(task)?);
+        let constraints = &task.spec.constraints;
+        let group: Vec<&Task> = state
+            .tasks
+            .iter()
+            .filter(|other| {
+                other.spec.group == task.spec.group && other.last != LastStatus::Stopped
+            })
+            .map(|other| &**other)
+            .collect();
+        if free.has_room(&demand, &group, constraints) {
+            return Some(format!(
+                "task {} waits though there is room",
+                short(task.id)
+            ));
+        }
+        let late = wait_for_room.limit() + LATE;
+        let ends = task.spec.service.is_none() && wall.since(task.spec.created_at) > late;
+        ends.then(|| format!("task {} waits for ever", short(task.id)))
+    })
 }
 
 /// Writes down how the services stand.
@@ -94,27 +138,6 @@ pub(crate) fn dump(state: &State, notes: &Notes) {
     }
 }
 
-/// A number that changes when something does: the revision, or where services look for room now
-/// and again, what of their tasks and deployments can be seen.
-pub(crate) fn mark(state: &State) -> u64 {
-    let looks_for_room =
-        |service: &std::sync::Arc<Service>| service.memory.place_again_at.is_some();
-    if !state.services.iter().any(looks_for_room) {
-        return state.revision;
-    }
-    let tasks: u64 = state
-        .tasks
-        .iter()
-        .map(|task| 1 + u64::from(task.version))
-        .sum();
-    let deployments = state
-        .services
-        .iter()
-        .flat_map(|s| state.services.deployments(&s.key));
-    let deployments: i64 = deployments.map(|d| d.rollout.updated_at.as_millis()).sum();
-    tasks.wrapping_add(deployments.unsigned_abs())
-}
-
 fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
     let key = &service.key;
     let row = state.cluster_row(&key.cluster)?;
@@ -130,7 +153,7 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
         ServiceStatus::Active => {}
     }
     let lasting = live.iter().any(|task| task.is_protected(wall));
-    let free = Free::of(state, service);
+    let free = Free::of(state, &key.cluster);
     let name = &key.name;
     if service.spec.controller != Controller::Ecs {
         for set in state.services.task_sets(key) {
@@ -143,7 +166,8 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
             };
             let count = live.iter().filter(of).count();
             let demand = state.definitions.get(&set.definition)?.facts.demand(None);
-            let short_of = count < wanted && free.has_room(&demand, &live, service);
+            let short_of =
+                count < wanted && free.has_room(&demand, &live, &service.spec.constraints);
             if (count > wanted && !lasting) || short_of {
                 return Some(format!("task set of {name} has {count} of {wanted}"));
             }
@@ -165,7 +189,7 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
         return daemons(state, service, &live, &free, &demand);
     }
     let wanted = service.spec.desired as usize;
-    let room = free.has_room(&demand, &live, service);
+    let room = free.has_room(&demand, &live, &service.spec.constraints);
     if live.len() > wanted && !lasting && (room || rollout.state != RolloutState::InProgress) {
         return Some(format!("{name} has {} of {wanted} tasks", live.len()));
     }
@@ -244,11 +268,14 @@ struct Left {
 }
 
 impl Free {
-    fn of(state: &State, service: &Service) -> Self {
+    fn of(state: &State, cluster: &ClusterKey) -> Self {
         let active = |i: &&std::sync::Arc<ContainerInstance>| {
-            i.status == InstanceStatus::Active && i.offer.instance && state.is_connected(i.id)
+            i.status == InstanceStatus::Active
+                && i.offer.instance
+                && state.is_connected(i.id)
+                && !state.holds.contains_key(&i.id)
         };
-        let instances = state.instances_of(&service.key.cluster).filter(active);
+        let instances = state.instances_of(cluster).filter(active);
         let left = instances.map(|instance| {
             let capacity = &instance.capacity;
             let mut left = Left {
@@ -285,11 +312,13 @@ impl Free {
     }
 
     /// Whether one more task of this size has a place.
-    fn has_room(&self, demand: &Demand, live: &[&Task], service: &Service) -> bool {
-        let distinct = service
-            .spec
-            .constraints
-            .contains(&PlacementConstraint::DistinctInstance);
+    fn has_room(
+        &self,
+        demand: &Demand,
+        live: &[&Task],
+        constraints: &[PlacementConstraint],
+    ) -> bool {
+        let distinct = constraints.contains(&PlacementConstraint::DistinctInstance);
         let taken: BTreeSet<InstanceId> = live.iter().filter_map(|task| task.instance).collect();
         let mut ids = self.0.keys();
         ids.any(|id| self.fits(*id, demand) && !(distinct && taken.contains(id)))

@@ -10,13 +10,15 @@ use berth_leader::{
     AbsenceWatch, DOWN_FOR, Missed, Next, Outage, Presence, ServiceNews, Step, Turns, WriterPace,
 };
 use berth_model::id::InstanceId;
-use berth_model::name::ServiceKey;
+use berth_model::name::{ClusterKey, ServiceKey};
 use berth_model::time::Timestamp;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, PageTokens};
+use berth_model::waiting::WaitForRoom;
+use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, NoMetrics, PageTokens};
 use berth_placement::Fleet;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::{self, Retention};
 use berth_reconcile::services::{Looked, Surroundings, look};
+use berth_reconcile::waiting;
 use berth_state::{
     Commit, Failure, Handle, Ids, Inbox, Job, Lane, LaneLimits, Lanes, State, Writer,
 };
@@ -54,6 +56,7 @@ pub(crate) enum Who {
 pub(crate) enum Answer {
     Call(Result<Value, String>),
     Looked(ServiceKey, Result<Looked, Failure>),
+    Waited(ClusterKey, Result<waiting::Looked, Failure>),
     Noted,
 }
 
@@ -93,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) patience: Patience,
     pub(crate) retention: Retention,
     pub(crate) healthy_after: Duration,
+    pub(crate) wait_for_room: WaitForRoom,
+    pub(crate) move_over: bool,
     pub(crate) batch_max: usize,
     pub(crate) mutant: Option<Mutant>,
 }
@@ -108,6 +113,7 @@ pub(crate) struct Term {
     pub(crate) sessions: Sessions,
     pub(crate) news: ServiceNews,
     pub(crate) turns: Turns,
+    pub(crate) waiting: waiting::Queue,
     pub(crate) pending: Vec<(Who, BoxFuture<'static, Answer>)>,
     pub(crate) notes: Notes,
     pub(crate) settings: Settings,
@@ -143,9 +149,12 @@ impl Term {
             state: Handle::new(inbox.clone(), writer.newest()),
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
+            metrics: Arc::new(NoMetrics),
+            history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,
+                wait_for_room: settings.wait_for_room,
             },
             wall,
         };
@@ -163,6 +172,7 @@ impl Term {
             sessions: Sessions::new(),
             news: ServiceNews::default(),
             turns: Turns::default(),
+            waiting: waiting::Queue::default(),
             pending: Vec::new(),
             notes,
             settings,
@@ -274,6 +284,16 @@ impl Term {
                     self.notes.cover("turns: look failed");
                     self.turns.dropped();
                 }
+                (_, Answer::Waited(cluster, looked)) => {
+                    let looked = looked.as_ref().ok().cloned();
+                    let again_at = looked.as_ref().and_then(|looked| looked.again_at);
+                    let again_at = again_at.map(|at| {
+                        let in_ms = u64::try_from(at.since(wall).as_millis());
+                        now.saturating_add(in_ms.unwrap_or(u64::MAX))
+                            .saturating_add(1)
+                    });
+                    self.waiting.note(cluster, looked, again_at);
+                }
                 (Who::Session(number), Answer::Noted) => self.connection_noted(*number),
                 (_, Answer::Noted | Answer::Call(_)) => {}
             }
@@ -298,6 +318,10 @@ impl Term {
         for key in self.turns.next(&state, now) {
             self.look(key);
         }
+        self.waiting.sweep(&state, now);
+        for turn in self.waiting.take(now) {
+            self.find_room(turn);
+        }
     }
 
     fn look(&mut self, key: ServiceKey) {
@@ -305,6 +329,8 @@ impl Term {
             healthy_after: self.settings.healthy_after,
             lost: self.news.given_up().clone(),
             in_alarm: Arc::default(),
+            move_over: self.settings.move_over,
+            wait_for_room: self.settings.wait_for_room,
         };
         let (notes, mutant) = (self.notes.clone(), self.settings.mutant);
         let handle = self.cx.state.clone();
@@ -320,6 +346,28 @@ impl Term {
                 Ok::<_, Failure>(looked)
             });
             Answer::Looked(key, looked.await)
+        };
+        self.pending.push((Who::Server, run.boxed()));
+    }
+
+    fn find_room(&mut self, turn: waiting::Turn) {
+        let setting = self.settings.wait_for_room;
+        let (notes, mutant) = (self.notes.clone(), self.settings.mutant);
+        let handle = self.cx.state.clone();
+        let cluster = turn.cluster.clone();
+        let run = async move {
+            let looked = handle.transact(Lane::Controllers, move |tx| {
+                let before = tx.state().clone();
+                let looked = waiting::look(tx, &turn, setting);
+                if let Some(mutant) = mutant {
+                    mutant::tamper_waiting(mutant, tx, &before);
+                }
+                if turn.after.is_none() {
+                    watch::after_finding_room(&notes, &before, tx.state());
+                }
+                Ok::<_, Failure>(looked)
+            });
+            Answer::Waited(cluster, looked.await)
         };
         self.pending.push((Who::Server, run.boxed()));
     }

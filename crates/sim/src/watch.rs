@@ -25,6 +25,8 @@ pub(crate) const TWO_INSTANCES: &str = "no task is on two instances";
 pub(crate) const GOES_BACK: &str = "statuses never go back";
 /// What was answered is there.
 pub(crate) const ACKNOWLEDGED: &str = "an acknowledged call survives";
+/// Room goes to those who wait longest.
+pub(crate) const OLDEST_FIRST: &str = "of waiting tasks that are alike, the oldest is placed first";
 /// As many tasks as asked for, however often the call is repeated.
 pub(crate) const TOKEN_ONCE: &str = "a clientToken starts its tasks once";
 /// Our stops leave enough.
@@ -47,12 +49,13 @@ pub(crate) const NUMBERS: &str = "what an agent is sent is numbered in rising or
 pub(crate) const NO_PANIC: &str = "nothing panics";
 
 /// Every invariant.
-pub const INVARIANTS: [&str; 14] = [
+pub const INVARIANTS: [&str; 15] = [
     OVER_COMMITTED,
     TWO_INSTANCES,
     GOES_BACK,
     ACKNOWLEDGED,
     TOKEN_ONCE,
+    OLDEST_FIRST,
     MINIMUM,
     MAXIMUM,
     PROTECTED,
@@ -160,6 +163,51 @@ pub(crate) fn after_look(
     }
     if service.spec.scheduling == Scheduling::Daemon {
         check_daemons(notes, after, &new, &started, around);
+    }
+}
+
+/// What a look from the beginning at the waiting tasks may do, held against what it did.
+pub(crate) fn after_finding_room(notes: &Notes, before: &State, after: &State) {
+    for (instance, hold) in &after.holds {
+        if !before.holds.contains_key(instance) {
+            notes.cover("waiting: instance held");
+        }
+        let others = after
+            .holds
+            .values()
+            .filter(|other| other.cluster == hold.cluster);
+        if others.count() > 1 {
+            notes.broken(
+                OLDEST_FIRST,
+                format!("two instances are held in {}", hold.cluster),
+            );
+        }
+    }
+    let waited: Vec<&Arc<Task>> = before.tasks.iter().filter(|t| t.is_waiting()).collect();
+    let still = |task: &Task| after.tasks.get(task.id).filter(|now| now.is_waiting());
+    for task in &waited {
+        let Some(now) = after.tasks.get(task.id).filter(|now| !now.is_waiting()) else {
+            continue;
+        };
+        if now.instance.is_none() {
+            notes.cover("waiting: given up");
+            continue;
+        }
+        notes.cover(match now.spec.service {
+            Some(_) => "waiting: service's task placed",
+            None => "waiting: task placed",
+        });
+        let passed_over = waited.iter().find(|other| {
+            other.spec.created_at < task.spec.created_at
+                && other.spec.definition == task.spec.definition
+                && other.spec.group == task.spec.group
+                && other.spec.constraints == task.spec.constraints
+                && still(other).is_some()
+        });
+        if let Some(other) = passed_over {
+            let what = format!("{} before {}", short(task.id), short(other.id));
+            notes.broken(OLDEST_FIRST, what);
+        }
     }
 }
 
@@ -305,6 +353,11 @@ fn cover_look(
             Some(stop) if stop.code == StopCode::TerminationNotice => "services: lost replaced",
             Some(stop) if stop.reason.contains("health checks") => "services: unhealthy stopped",
             Some(stop) if stop.reason.contains("rebalancing") => "services: moved for balance",
+            _ if service.memory.moving_from.is_some()
+                && task.instance == service.memory.moving_from =>
+            {
+                "services: moved over"
+            }
             _ if service.status == ServiceStatus::Draining => "services: stopped by delete",
             _ if draining => "services: drained",
             _ if member != service.spec.primary => "services: replaced by a deployment",
@@ -314,10 +367,11 @@ fn cover_look(
     }
     let old_memory = &service.memory;
     if let Some(new) = after.services.get(&service.key) {
-        if new.memory.place_again_at.is_some() && old_memory.place_again_at.is_none() {
+        let refused = |state: &State| state.refused.contains_key(&service.key);
+        if refused(after) && !refused(before) {
             notes.cover("services: no room");
         }
-        if new.memory.place_again_at.is_none() && old_memory.place_again_at.is_some() {
+        if !refused(after) && refused(before) {
             notes.cover("services: room again");
         }
         if new.memory.rebalancing && !old_memory.rebalancing {

@@ -13,6 +13,7 @@ use berth_agent_proto::agent::Ended;
 use berth_leader::Step;
 use berth_model::id::InstanceId;
 use berth_model::time::Timestamp;
+use berth_model::waiting::WaitForRoom;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
 use berth_state::{Commit, Gathered, Outcome, State};
@@ -101,6 +102,13 @@ impl World {
                 inactive_services: Duration::from_secs(120),
             },
             healthy_after: Duration::from_secs(chance.between(0, 1) * 3),
+            // By the seed itself, so that the others are as they were before tasks could wait.
+            wait_for_room: WaitForRoom::new(match seed % 5 {
+                0 => Duration::from_secs(120),
+                1 => Duration::from_secs(1200),
+                _ => Duration::ZERO,
+            }),
+            move_over: matches!(seed % 7, 2 | 5),
             batch_max: chance.between(3, 60) as usize,
             mutant,
         };
@@ -461,6 +469,7 @@ impl World {
                 .log(|| format!("revision {}: {} changes", state.revision, changes.len()));
         }
         term.dispatch(&changes);
+        term.waiting.touch(&state, &changes, self.now);
         term.news.changed(&changes);
         self.watch.published(&self.notes, &state, &changes);
     }
@@ -478,7 +487,10 @@ impl World {
         let mut steps = 0;
         let mut why = String::new();
         while self.now - began < REST_WITHIN_MS && !self.notes.is_broken() {
-            let next = self.term.as_ref().and_then(|term| term.turns.next_look());
+            let next = self.term.as_ref().map(|term| {
+                let services = term.turns.next_look().unwrap_or(u64::MAX);
+                services.min(term.waiting.next_due())
+            });
             let busy =
                 !self.http.is_empty() || self.term.as_ref().is_some_and(|t| !t.pending.is_empty());
             let next = match next {
@@ -496,7 +508,7 @@ impl World {
             }
             let Some(term) = &self.term else { continue };
             let pending = !term.pending.is_empty() || !self.users.is_idle();
-            let unrest = rest::unrest(&state, &self.agents, wall());
+            let unrest = rest::unrest(&state, &self.agents, wall(), self.settings.wait_for_room);
             match unrest {
                 Some(what) => {
                     why = what;
@@ -506,14 +518,14 @@ impl World {
                 None => {
                     let since = *quiet_since.get_or_insert(self.now);
                     if since == self.now {
-                        revision = rest::mark(&state);
+                        revision = state.revision;
                     }
                     if self.now - since >= QUIET_MS {
                         // Deployments of which the first state is right may still end.
-                        if rest::mark(&state) == revision {
+                        if state.revision == revision {
                             return steps;
                         }
-                        revision = rest::mark(&state);
+                        revision = state.revision;
                         quiet_since = Some(self.now);
                         why = "something changes while all is as desired".to_owned();
                     }

@@ -62,6 +62,7 @@ const COVERED: &[&str] = &[
     "services: drained",
     "services: lost replaced",
     "services: moved for balance",
+    "services: moved over",
     "services: no room",
     "services: pending scaled in",
     "services: replaced by a deployment",
@@ -76,6 +77,10 @@ const COVERED: &[&str] = &[
     "services: told of protection",
     "services: unhealthy stopped",
     "services: zones out of balance",
+    "waiting: given up",
+    "waiting: instance held",
+    "waiting: service's task placed",
+    "waiting: task placed",
 ];
 
 /// Calls of users that happen within the first hundred seeds.
@@ -161,6 +166,7 @@ fn planted_bugs_are_found() {
         (Mutant::LosesAtOnce, 12),
         (Mutant::LosesCommit, 12),
         (Mutant::RevivesTask, 12),
+        (Mutant::PassesOver, 12),
     ];
     for (mutant, seeds) in quick {
         let found =

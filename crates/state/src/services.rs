@@ -39,7 +39,6 @@ pub struct Services {
     task_sets: Table<(ServiceKey, DeploymentId), TaskSet>,
     events: Table<(ServiceKey, u64), ServiceEvent>,
     daemons: OrdSet<ServiceKey>,
-    waiting: OrdSet<ServiceKey>,
     counts: OrdMap<ClusterKey, ServiceCounts>,
 }
 
@@ -79,14 +78,6 @@ impl Services {
         cluster: &'a ClusterKey,
     ) -> impl Iterator<Item = &'a ServiceKey> {
         within(&self.daemons, cluster)
-    }
-
-    /// The services of a cluster that are not INACTIVE and have tasks for which there was no room.
-    pub fn waiting_for_room<'a>(
-        &'a self,
-        cluster: &'a ClusterKey,
-    ) -> impl Iterator<Item = &'a ServiceKey> {
-        within(&self.waiting, cluster)
     }
 
     /// The counts of a cluster.
@@ -187,8 +178,6 @@ impl Services {
         let (before, after) = (before.filter(lives), after.filter(lives));
         let is_daemon = |service: &Service| service.spec.scheduling == Scheduling::Daemon;
         move_key(&mut self.daemons, before, after, is_daemon);
-        let waits = |service: &Service| service.memory.place_again_at.is_some();
-        move_key(&mut self.waiting, before, after, waits);
     }
 }
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use berth_model::capacity_provider::{CapacityProvider, ProviderKey};
 use berth_model::cluster::{Cluster, ClusterStatus};
 use berth_model::definition::{DefinitionFacts, DefinitionStatus, FamilyCounter, TaskDefinition};
-use berth_model::id::InstanceId;
+use berth_model::id::{InstanceId, TaskId};
 use berth_model::instance::ContainerInstance;
 use berth_model::log::{LogGroup, LogGroupKey, LogStream, LogStreamKey};
-use berth_model::name::{ClusterKey, DefinitionKey, Family, Scope};
+use berth_model::name::{ClusterKey, DefinitionKey, Family, Scope, ServiceKey, ServiceName};
+use berth_model::scheduler::Refused;
+use berth_model::service::PlacementStrategy;
 use berth_model::setting::AccountSetting;
-use berth_model::task::Task;
+use berth_model::task::{Task, TaskSpec};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
+use berth_model::waiting::WaitForRoom;
 use imbl::{OrdMap, OrdSet};
 
 use crate::services::Services;
@@ -26,6 +29,15 @@ pub struct Connection {
     pub connected: bool,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// An instance that is kept free for a task that has waited long. Volatile: never saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The task.
+    pub task: TaskId,
+    /// The task's cluster.
+    pub cluster: ClusterKey,
 }
 
 /// Everything known at one revision.
@@ -57,6 +69,10 @@ pub struct State {
     pub log_streams: Table<LogStreamKey, LogStream>,
     /// Which agents are connected.
     pub connections: OrdMap<InstanceId, Connection>,
+    /// Instances that are kept free for tasks that have waited long: a few. Volatile: never saved.
+    pub holds: OrdMap<InstanceId, Hold>,
+    /// Services that found no room for a task, and try again. Volatile: never saved.
+    pub refused: OrdMap<ServiceKey, Refused>,
     pub(crate) instances_by_cluster: OrdSet<(ClusterKey, InstanceId)>,
     pub(crate) instances_by_token: OrdMap<(ClusterKey, Text), InstanceId>,
     pub(crate) definition_users: OrdMap<DefinitionKey, u32>,
@@ -139,6 +155,48 @@ impl State {
     pub fn instance_version(&self, instance: &ContainerInstance) -> u32 {
         let counts = self.tasks.instance_counts(instance.id);
         instance.version.saturating_add(counts.changes)
+    }
+
+    /// The instance that is kept free for a task.
+    #[must_use]
+    pub fn held_for(&self, task: TaskId) -> Option<InstanceId> {
+        let mut holds = self.holds.iter();
+        holds.find(|(_, hold)| hold.task == task).map(|(id, _)| *id)
+    }
+
+    /// The services of a cluster that found no room for a task, and try again.
+    pub fn refused_of<'a>(
+        &'a self,
+        cluster: &ClusterKey,
+    ) -> impl Iterator<Item = &'a ServiceKey> + use<'a> {
+        let cluster = cluster.clone();
+        let first = ServiceKey {
+            cluster: cluster.clone(),
+            name: ServiceName::least(),
+        };
+        self.refused
+            .range(first..)
+            .map(|(key, _)| key)
+            .take_while(move |key| key.cluster == cluster)
+    }
+
+    /// What a task prefers among instances: its service's strategy as it is now, or its own.
+    #[must_use]
+    pub fn strategy_of<'a>(&'a self, spec: &'a TaskSpec) -> &'a [PlacementStrategy] {
+        let service = spec.service_key().and_then(|key| self.services.get(&key));
+        service.map_or(&spec.strategy, |service| &service.spec.strategy)
+    }
+
+    /// Whether a task of this provider waits for room, rather than to be refused: by the server's
+    /// setting, or because more instances of the provider are expected.
+    #[must_use]
+    pub fn may_wait(&self, scope: &Scope, provider: Option<&Text>, setting: WaitForRoom) -> bool {
+        let provider = provider.map(|name| ProviderKey {
+            scope: scope.clone(),
+            name: name.clone(),
+        });
+        let provider = provider.and_then(|key| self.providers.get(&key));
+        setting.is_for_all() || provider.is_some_and(|provider| provider.scales())
     }
 
     /// Whether the instance's agent is connected.

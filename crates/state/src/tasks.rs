@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use berth_model::id::{InstanceId, TaskId};
-use berth_model::name::{Family, ServiceName};
+use berth_model::name::{ClusterKey, Family, ServiceName};
 use berth_model::scheduler::DeploymentId;
 use berth_model::task::{Desired, LastStatus, LaunchType, Membership, Task};
 use berth_model::text::Text;
@@ -19,6 +19,14 @@ use crate::table::{Row, Table};
 const FIRST: TaskId = TaskId::from_bytes([0; 16]);
 const LAST: TaskId = TaskId::from_bytes([0xff; 16]);
 
+/// A task's place among those that wait for room: since when, and its id.
+pub type WaitingKey = (Timestamp, TaskId);
+
+/// Before the first that waits.
+const FIRST_WAITING: WaitingKey = (Timestamp::from_millis(i64::MIN), FIRST);
+/// After the last.
+const LAST_WAITING: WaitingKey = (Timestamp::from_millis(i64::MAX), LAST);
+
 /// How many tasks of one cluster run and start, by launch type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClusterCounts {
@@ -28,6 +36,8 @@ pub struct ClusterCounts {
     pub pending: [u32; 3],
     /// Tasks that have not stopped, whatever their status.
     pub live: u32,
+    /// Tasks that wait for room.
+    pub waiting: u32,
 }
 
 /// How many tasks of one container instance run and start.
@@ -81,7 +91,7 @@ pub struct Tasks {
     by_service: OrdSet<(i64, ServiceName, TaskId)>,
     service_live: OrdSet<(i64, ServiceName, TaskId)>,
     service_stopped: OrdSet<(i64, ServiceName, Timestamp, TaskId)>,
-    waiting: OrdSet<(i64, TaskId)>,
+    waiting: OrdSet<(i64, WaitingKey)>,
     by_token: OrdSet<(i64, Text, TaskId)>,
     by_instance: OrdSet<(InstanceId, TaskId)>,
     by_stopped_at: OrdSet<(Timestamp, TaskId)>,
@@ -235,11 +245,38 @@ impl Tasks {
             .filter_map(|(_, _, _, id)| self.rows.get(id))
     }
 
-    /// The tasks of a cluster that are to run and wait for room, in the order of ids.
-    pub fn waiting(&self, cluster: i64) -> impl Iterator<Item = &Arc<Task>> {
+    /// The tasks of a cluster that are to run and wait for room, oldest first, beginning after
+    /// `after`.
+    pub fn waiting(
+        &self,
+        cluster: i64,
+        after: Option<WaitingKey>,
+    ) -> impl Iterator<Item = &Arc<Task>> {
+        let first = after.unwrap_or(FIRST_WAITING);
         self.waiting
-            .range((cluster, FIRST)..=(cluster, LAST))
-            .filter_map(|(_, id)| self.rows.get(id))
+            .range((cluster, first)..=(cluster, LAST_WAITING))
+            .filter(move |(_, key)| after.is_none_or(|after| *key > after))
+            .filter_map(|(_, (_, id))| self.rows.get(id))
+    }
+
+    /// Whether any task waits for room.
+    #[must_use]
+    pub fn any_waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The clusters in which tasks wait for room.
+    #[must_use]
+    pub fn clusters_with_waiting(&self) -> Vec<ClusterKey> {
+        let mut found = Vec::new();
+        let mut next = Some(i64::MIN);
+        while let Some(from) = next {
+            let first = self.waiting.range((from, FIRST_WAITING)..).next();
+            let waits = first.and_then(|(row, (_, id))| Some((row, self.rows.get(id)?)));
+            next = waits.and_then(|(row, _)| row.checked_add(1));
+            found.extend(waits.map(|(_, task)| task.spec.cluster.clone()));
+        }
+        found
     }
 
     /// The counts of a deployment or task set of a service.
@@ -346,7 +383,7 @@ impl Tasks {
             Some((cluster, t.spec.service.as_ref()?.service.clone(), at, id))
         });
         move_key(&mut self.waiting, before, after, |t| {
-            t.is_waiting().then_some((cluster, id))
+            t.is_waiting().then_some((cluster, (t.spec.created_at, id)))
         });
         self.recount(cluster, before, after);
         self.recount_service(cluster, before, after);
@@ -418,7 +455,8 @@ impl Tasks {
         let counted = |task: Option<&Task>| {
             task.map(|t| {
                 let changes = t.instance_changes();
-                (t.last, t.spec.launch_type, t.instance, changes)
+                let waits = t.is_waiting();
+                (t.last, t.spec.launch_type, t.instance, changes, waits)
             })
         };
         if counted(before) == counted(after) {
@@ -435,6 +473,9 @@ impl Tasks {
             }
             if phase(task.last) != Phase::Stopped {
                 add(&mut counts.live, one);
+            }
+            if task.is_waiting() {
+                add(&mut counts.waiting, one);
             }
             set_count(&mut self.cluster_counts, cluster, counts);
             let Some(instance) = task.instance else {

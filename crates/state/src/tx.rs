@@ -12,6 +12,7 @@ use berth_model::instance::ContainerInstance;
 use berth_model::log::{LogGroup, LogGroupKey, LogStream, LogStreamKey};
 use berth_model::name::{ClusterKey, DefinitionKey, Scope, ServiceKey};
 use berth_model::resources::HostPort;
+use berth_model::scheduler::Refused;
 use berth_model::service::ServiceNotice;
 use berth_model::setting::AccountSetting;
 use berth_model::task::{LastStatus, Task};
@@ -22,7 +23,7 @@ use berth_placement::{Fleet, Host, Occupant};
 use crate::ids::Ids;
 use crate::record::Record;
 use crate::services::ServiceRecord;
-use crate::snapshot::{Connection, State};
+use crate::snapshot::{Connection, Hold, State};
 use crate::table::Table;
 
 /// What a commit changed, for those who follow the state: keys, not contents.
@@ -60,6 +61,16 @@ pub(crate) enum Mutation {
     },
     /// Nothing of the state: told to whoever listens once the batch is saved.
     Notice(Arc<ServiceNotice>),
+    Refused {
+        service: ServiceKey,
+        before: Option<Refused>,
+        after: Option<Refused>,
+    },
+    Hold {
+        instance: InstanceId,
+        before: Option<Hold>,
+        after: Option<Hold>,
+    },
 }
 
 impl Mutation {
@@ -67,6 +78,10 @@ impl Mutation {
         match self {
             Self::Notice(_) => Changed::Other,
             Self::Connection { instance, .. } => Changed::Connection(*instance),
+            // The scheduler has noted when to look again.
+            Self::Refused { .. } => Changed::Other,
+            // There is room where there was none, or the other way round.
+            Self::Hold { instance, .. } => Changed::Instance(*instance),
             Self::Record { before, after, .. } => match after.as_ref().or(before.as_ref()) {
                 Some(Record::Cluster(cluster)) => Changed::Cluster(cluster.key.clone()),
                 Some(Record::Definition(definition)) => Changed::Definition(definition.key.clone()),
@@ -167,6 +182,7 @@ impl Tx<'_> {
     /// Removes a container instance; an absent one is no error.
     pub fn remove_instance(&mut self, id: InstanceId) {
         self.set_connection(id, None);
+        self.set_hold(id, None);
         if let Some(instance) = self.state.instances.get(&id).cloned() {
             self.remove(Record::Instance(instance));
         }
@@ -266,6 +282,36 @@ impl Tx<'_> {
         }
     }
 
+    /// Notes when a service that found no room tries again; `None` once it found some. Not saved.
+    pub fn set_refused(&mut self, service: &ServiceKey, refused: Option<Refused>) {
+        let before = self.state.refused.get(service).copied();
+        if before == refused {
+            return;
+        }
+        let mutation = Mutation::Refused {
+            service: service.clone(),
+            before,
+            after: refused,
+        };
+        apply(self.state, self.fleet, &mutation);
+        self.log.push(mutation);
+    }
+
+    /// Keeps an instance free for a task that has waited long, or no longer. Not saved.
+    pub fn set_hold(&mut self, instance: InstanceId, hold: Option<Hold>) {
+        let before = self.state.holds.get(&instance).cloned();
+        if before == hold {
+            return;
+        }
+        let mutation = Mutation::Hold {
+            instance,
+            before,
+            after: hold,
+        };
+        apply(self.state, self.fleet, &mutation);
+        self.log.push(mutation);
+    }
+
     fn put(&mut self, after: Record) {
         let (row, before) = put_record(self.state, &after);
         index(self.state, self.fleet, before.as_ref(), Some(&after));
@@ -307,6 +353,24 @@ pub(crate) fn undo(state: &mut State, fleet: &mut Fleet, log: &[Mutation]) {
                 after: before,
             },
             Mutation::Notice(_) => continue,
+            Mutation::Refused {
+                service,
+                before,
+                after,
+            } => Mutation::Refused {
+                service,
+                before: after,
+                after: before,
+            },
+            Mutation::Hold {
+                instance,
+                before,
+                after,
+            } => Mutation::Hold {
+                instance,
+                before: after,
+                after: before,
+            },
         };
         apply(state, fleet, &inverse);
     }
@@ -340,6 +404,21 @@ fn apply(state: &mut State, fleet: &mut Fleet, mutation: &Mutation) {
                 let new = Host::of(record, connected(after));
                 fleet.host_changed(Some(&old), Some(&new));
             }
+        }
+        Mutation::Refused { service, after, .. } => {
+            match after {
+                Some(refused) => state.refused.insert(service.clone(), *refused),
+                None => state.refused.remove(service),
+            };
+        }
+        Mutation::Hold {
+            instance, after, ..
+        } => {
+            match after {
+                Some(hold) => state.holds.insert(*instance, hold.clone()),
+                None => state.holds.remove(instance),
+            };
+            fleet.hold(*instance, after.is_some());
         }
     }
 }

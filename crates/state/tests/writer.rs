@@ -252,6 +252,7 @@ fn task(id: TaskId, on: u8, mark: u8) -> Task {
             overrides: None,
             network: None,
             constraints: Vec::new(),
+            strategy: Vec::new(),
             execute_command: false,
             client_token: None,
             created_at: Timestamp::default(),

@@ -16,6 +16,7 @@ mod data_dir;
 mod error;
 mod folder;
 mod hand_out;
+mod history;
 mod log;
 mod migration;
 mod overlay;
@@ -29,6 +30,7 @@ pub use backup::{BackupError, restore, restore_with_logs};
 pub use change::{Change, Commit, TABLES};
 pub use error::{BoxError, CommitError, LoadError, OpenError, StoreError};
 pub use folder::{FOLD_PERIOD, Folded, run_folder};
+pub use history::PastTask;
 pub use log::{
     Direction, InvalidPosition, LogError, LogEvent, LogLimits, LogPage, LogQuery, LogStore,
     MESSAGE_BYTES_MAX, MessageFilter, NewLogEvent, Position, StreamFilter, StreamStats,

@@ -6,7 +6,7 @@ mod support;
 use std::error::Error;
 
 use berth_storage::{
-    CommitError, Epoch, LoadError, OpenError, Resolved, Store, StoreError, TABLES, Tail,
+    CommitError, Epoch, LoadError, OpenError, PastTask, Resolved, Store, StoreError, TABLES, Tail,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -30,6 +30,8 @@ on_both_stores! {
     a_dropped_commit_is_whole_or_absent,
     the_folders_loop_folds_and_ends_when_told,
     a_backup_taken_beside_commits_restores_to_one_revision_anywhere,
+    stopped_tasks_are_kept_found_and_trimmed,
+    history_is_written_beside_commits_and_foldings,
 }
 
 async fn an_empty_store_loads_as_revision_zero(place: Place) {
@@ -543,4 +545,85 @@ async fn a_backup_taken_beside_commits_restores_to_one_revision_anywhere(place: 
         restored.move_to(&moved).await.unwrap();
         assert_eq!(load(&moved).await, load(&restored).await);
     }
+}
+
+fn past(n: u64, cluster: &str) -> PastTask {
+    PastTask {
+        key: format!("{n:032x}"),
+        cluster: cluster.to_owned(),
+        stopped_at: at(n),
+        body: format!(r#"{{"taskArn": "{n}", "reason": "\"é\n😀"}}"#),
+    }
+}
+
+fn keys(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
+    numbers.into_iter().map(|n| past(n, "").key).collect()
+}
+
+/// The numbers of the tasks that are found.
+async fn found(store: &Store, cluster: &str, asked: &[String]) -> Vec<u64> {
+    let found = store.history(cluster, asked).await.unwrap();
+    let mut numbers: Vec<u64> = found
+        .iter()
+        .map(|(key, body)| {
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            let number: u64 = body["taskArn"].as_str().unwrap().parse().unwrap();
+            assert_eq!(body["reason"], "\"é\n😀");
+            assert_eq!(*key, past(number, "").key);
+            number
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+async fn stopped_tasks_are_kept_found_and_trimmed(place: Place) {
+    let store = place.open().await;
+    let all: Vec<PastTask> = (1..=200).map(|n| past(n, "a")).collect();
+    store.keep_history(&all).await.unwrap();
+    store.keep_history(&[past(300, "b")]).await.unwrap();
+    store.keep_history(&[]).await.unwrap();
+    // Again, as one does who has not heard how it ended.
+    store.keep_history(&all[50..150]).await.unwrap();
+    drop(store);
+
+    let store = place.open().await;
+    assert_eq!(found(&store, "a", &keys(1..=200)).await.len(), 200);
+    assert_eq!(found(&store, "a", &keys([7, 300, 999])).await, [7]);
+    assert_eq!(found(&store, "b", &keys([7, 300])).await, [300]);
+    assert!(found(&store, "a", &[]).await.is_empty());
+    // The oldest go first, a bounded number at a time.
+    assert_eq!(store.trim_history(at(101), 60).await.unwrap(), 60);
+    assert_eq!(found(&store, "a", &keys([60, 61])).await, [61]);
+    assert_eq!(store.trim_history(at(101), 60).await.unwrap(), 40);
+    assert_eq!(store.trim_history(at(101), 60).await.unwrap(), 0);
+    assert_eq!(found(&store, "a", &keys([100, 101])).await, [101]);
+    store.close().await;
+}
+
+async fn history_is_written_beside_commits_and_foldings(place: Place) {
+    let store = place.open().await;
+    store.lead().await.unwrap();
+    let keeping = async {
+        for batch in 0..20_u64 {
+            let first = batch * 50 + 1;
+            let some: Vec<PastTask> = (first..first + 50).map(|n| past(n, "a")).collect();
+            store.keep_history(&some).await.unwrap();
+            assert_eq!(found(&store, "a", &keys([first])).await, [first]);
+        }
+    };
+    let committing = async {
+        for revision in 1..=100 {
+            let row = i64::try_from(revision).unwrap();
+            let change = put("task", row, r#"{"n":1}"#);
+            store.commit(&commit(revision, vec![change])).await.unwrap();
+            if revision % 10 == 0 {
+                store.fold_once().await.unwrap();
+            }
+        }
+    };
+    tokio::join!(keeping, committing);
+    assert_eq!(found(&store, "a", &keys(1..=1000)).await.len(), 1000);
+    assert_eq!(load(&store).await.0.revision, 100);
+    store.close().await;
 }

@@ -46,6 +46,12 @@ pub fn respond<T: WriteJson>(output: &T, request_id: &str) -> Response<Bytes> {
     response(StatusCode::OK, body.into(), request_id)
 }
 
+/// The answer of a call whose body is JSON already.
+#[must_use]
+pub fn respond_body(body: Vec<u8>, request_id: &str) -> Response<Bytes> {
+    response(StatusCode::OK, body.into(), request_id)
+}
+
 /// The answer of a failed call.
 #[must_use]
 pub fn respond_fault(fault: &Fault, request_id: &str) -> Response<Bytes> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{ClusterKey, DefinitionKey, ServiceKey, ServiceName};
 use crate::scheduler::DeploymentId;
+use crate::service::PlacementStrategy;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -151,6 +152,9 @@ pub struct TaskSpec {
     /// Rules about instances.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<PlacementConstraint>,
+    /// What the request preferred among instances. A service's tasks follow their service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategy: Vec<PlacementStrategy>,
     /// Whether ExecuteCommand was asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub execute_command: bool,

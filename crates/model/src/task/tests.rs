@@ -47,6 +47,7 @@ fn placed() -> Task {
             overrides: None,
             network: None,
             constraints: Vec::new(),
+            strategy: Vec::new(),
             execute_command: false,
             client_token: None,
             created_at: T0,

@@ -235,7 +235,7 @@ impl<'a> EventView<'a> {
         let cluster = &instance.cluster;
         let include = Include {
             tags: false,
-            health: false,
+            health: None,
         };
         let view = self
             .instances

@@ -1,11 +1,13 @@
 //! Calls operations over a control plane in memory, with bytes as a client would send them.
 
 mod logs;
+mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_model::name::Scope;
+use berth_model::waiting::WaitForRoom;
 use berth_ops::{ApiError, Call, Caller, Context, DefinitionCache, Limits, PageTokens};
 use berth_reconcile::services::{Surroundings, look};
 use berth_state::{Failure, Lane};
@@ -31,14 +33,24 @@ pub(crate) struct Bench {
 
 impl Default for Bench {
     fn default() -> Self {
+        Self::new(WaitForRoom::default())
+    }
+}
+
+impl Bench {
+    /// A control plane of a server with this setting.
+    pub(crate) fn new(wait_for_room: WaitForRoom) -> Self {
         let world = World::default();
         let cx = Context {
             state: world.handle(),
             definitions: DefinitionCache::default(),
             logs: Arc::new(logs::MemoryLogs::default()),
+            metrics: Arc::new(metrics::AllWell),
+            history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {
                 advertise_url: None,
+                wait_for_room,
             },
             wall: berth_testkit::wall,
         };
@@ -91,6 +103,25 @@ impl Bench {
                 serde_json::from_slice(response.body()).expect("an answer is JSON")
             }),
         )
+    }
+
+    /// Asks as the usual caller why a task waits, or where it went.
+    ///
+    /// # Panics
+    /// When the answer does not come at once.
+    #[allow(dead_code, reason = "not every suite asks")]
+    pub(crate) fn explain(&self, body: &Value) -> Outcome {
+        let caller = Caller {
+            scope: SCOPE.parse().expect("a scope"),
+            arn: CALLER_ARN.to_owned(),
+            user_id: "AIDAEXAMPLE".to_owned(),
+            instance: None,
+            base_url: "http://127.0.0.1:7070".to_owned(),
+        };
+        let call = Call::new(self.cx.clone(), Arc::new(caller));
+        let explained = berth_ops::explain::explain(call, Bytes::from(body.to_string()));
+        let explained = explained.now_or_never().expect("nothing waits");
+        explained.map(|explained| serde_json::to_value(explained).expect("it is JSON"))
     }
 
     /// Lets the controller of services do what each of them needs, once.

@@ -152,6 +152,20 @@ pub(super) fn refusal(
     criteria.refusal(view, slot, registration, machine, request.demand)
 }
 
+/// Why placement does not choose the instance: it cannot take the task, or it is kept free.
+pub(super) fn disfavour(
+    view: View<'_>,
+    at: u32,
+    criteria: &Criteria,
+    request: &Request<'_>,
+) -> Option<Reason> {
+    refusal(view, at, criteria, request).or_else(|| {
+        let slot = view.slots.get(at)?;
+        let machine = view.machine(slot.registration.as_ref()?)?;
+        machine.held.then_some(Reason::Held)
+    })
+}
+
 /// The reasons of the first candidates, no more than can be told.
 pub(super) fn diagnose(
     view: View<'_>,
@@ -166,7 +180,7 @@ pub(super) fn diagnose(
     let reasons = active
         .iter()
         .take(REFUSALS_MAX)
-        .filter_map(|(id, at)| Some((*id, refusal(view, *at, criteria, request)?)))
+        .filter_map(|(id, at)| Some((*id, disfavour(view, *at, criteria, request)?)))
         .collect();
     Refusal::Rejected {
         reasons,

@@ -46,7 +46,7 @@ impl Criteria {
 
     /// The part of the criteria that changes as tasks come and go, sizes aside.
     pub(super) fn admits(&self, view: View<'_>, slot: &Slot, machine: &Machine) -> bool {
-        self.port_refusal(view, machine).is_none() && self.is_distinct(slot)
+        !machine.held && self.port_refusal(view, machine).is_none() && self.is_distinct(slot)
     }
 
     /// Why the instance cannot take the demand; `None` when it can.

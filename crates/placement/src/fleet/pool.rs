@@ -45,6 +45,11 @@ impl Pool {
         self.members.len()
     }
 
+    /// All of them in order of their ids, DRAINING ones too.
+    pub(super) fn members(&self) -> &BTreeMap<InstanceId, u32> {
+        &self.members
+    }
+
     /// The candidates in order of their ids.
     pub(super) fn active(&self) -> &BTreeMap<InstanceId, u32> {
         &self.active

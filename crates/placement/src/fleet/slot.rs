@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use berth_model::id::InstanceId;
 use berth_model::instance::InstanceStatus;
 use berth_model::name::ClusterKey;
-use berth_model::resources::{Capacity, HostPort};
+use berth_model::resources::{Capacity, Demand, HostPort};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 
@@ -122,6 +122,8 @@ pub(super) struct Slot {
     pub(super) registration: Option<Registration>,
     pub(super) usage: Usage,
     groups: Vec<(u32, u32)>,
+    /// Whether its machine is kept free for a task that waits.
+    pub(super) held: bool,
 }
 
 impl Slot {
@@ -131,11 +133,12 @@ impl Slot {
             registration: None,
             usage: Usage::default(),
             groups: Vec::new(),
+            held: false,
         }
     }
 
     pub(super) fn is_unused(&self) -> bool {
-        self.registration.is_none() && self.usage.tasks == 0
+        self.registration.is_none() && self.usage.tasks == 0 && !self.held
     }
 
     pub(super) fn host(&self) -> Option<&Host> {
@@ -191,6 +194,8 @@ pub(super) struct Machine {
     /// definitions name. Ports that agents picked do not count (AWS API
     /// reference, PortMapping).
     reserved_ports: usize,
+    /// Whether it is kept free for a task that waits.
+    pub(super) held: bool,
 }
 
 impl Machine {
@@ -201,6 +206,7 @@ impl Machine {
             room: None,
             free: (0, 0),
             reserved_ports: 0,
+            held: false,
         }
     }
 
@@ -233,6 +239,24 @@ impl Machine {
             _ => None,
         };
         self.reserved_ports = self.count_reserved_ports(slots);
+        let mut held = self.slots.iter().filter_map(|at| slots.get(*at));
+        self.held = held.any(|slot| slot.held);
+    }
+
+    /// Whether a task of this demand would fit if nothing else ran on it.
+    pub(super) fn could_take(&self, slots: &Slab<Slot>, demand: &Demand) -> bool {
+        let most = |of: fn(&Capacity) -> u32| self.capacities(slots).map(of).max().unwrap_or(0);
+        let mut gpus: Vec<&Text> = self.capacities(slots).flat_map(|c| &c.gpus).collect();
+        gpus.sort_unstable();
+        gpus.dedup();
+        let reserved = |port| {
+            let mut all = self.capacities(slots);
+            all.any(|c| c.reserved_ports.contains(port))
+        };
+        demand.cpu <= most(|c| c.cpu)
+            && demand.memory <= most(|c| c.memory)
+            && demand.gpus as usize <= gpus.len()
+            && !demand.ports.iter().any(reserved)
     }
 
     fn usages<'a>(&'a self, slots: &'a Slab<Slot>) -> impl Iterator<Item = &'a Usage> {

@@ -174,7 +174,7 @@ fn start_missing(
     if !daemons.may_start {
         return;
     }
-    let again = draft.memory.place_again_at;
+    let again = draft.view.refused.map(|refused| refused.again_at);
     let try_refused = !draft.look.stopped.is_empty() || again.is_none_or(|due| draft.is_past(due));
     let capacity = draft.view.capacity;
     let mut counts = draft.counts_by_provider(daemons.group, capacity);

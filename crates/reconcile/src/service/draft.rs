@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_model::id::TaskId;
-use berth_model::scheduler::{DeploymentId, Rollout, Run, ServiceMemory};
+use berth_model::scheduler::{DeploymentId, Rollout, Run, ServiceMemory, Trouble};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_state::Ids;
@@ -76,6 +76,14 @@ impl<'v, 'a, 'i> Draft<'v, 'a, 'i> {
 
     pub(super) fn is_stopped(&self, id: TaskId) -> bool {
         self.plan.stops.iter().any(|stop| stop.id == id)
+    }
+
+    /// Once nothing waits for room any more, the next lack of it is news.
+    pub(super) fn note_room(&mut self) {
+        let waits = self.look.live.iter().any(|seen| seen.waits_for_room());
+        if self.view.refused.is_none() && !waits {
+            self.memory.told.remove(&Trouble::Placement);
+        }
     }
 
     /// Whether one more stop is within this look's bound.

@@ -326,6 +326,17 @@ impl Teller<'_> {
         self.event(text, Some(Notice { reason, ..failed }))
     }
 
+    /// So many tasks wait for room that no more may.
+    pub(super) fn too_many_wait(&self) -> Event {
+        let text = format!(
+            "(service {}) was unable to place tasks in your cluster because the tasks provisioning \
+             capacity limit was exceeded.",
+            self.service
+        );
+        let notice = notice(NoticeKind::ActionError, "SERVICE_TASK_PLACEMENT_FAILURE");
+        self.event(text, Some(notice))
+    }
+
     /// A task could not be made.
     pub(super) fn launch_failed(&self, error: &str) -> Event {
         let text = format!(

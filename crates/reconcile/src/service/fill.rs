@@ -108,9 +108,9 @@ fn sum_up<'v>(draft: &mut Draft<'v, '_, '_>, fill: &Fill<'_>) -> Sums<'v> {
     let room = bounds.cap.saturating_sub(taken);
     // A task that has just stopped may have left the room that placement missed.
     let refused = draft
-        .memory
-        .place_again_at
-        .is_some_and(|due| draft.look.stopped.is_empty() && !draft.is_past(due));
+        .view
+        .refused
+        .is_some_and(|refused| draft.look.stopped.is_empty() && !draft.is_past(refused.again_at));
     let (starts, blocked) = match (fill.may_start, refused) {
         (false, _) => (0, 0),
         (true, true) => (0, want),
@@ -275,6 +275,9 @@ fn scale_in(
         super::rebalance::finish_move(draft, &good, fill.target);
         return;
     }
+    if surplus == 1 && super::move_over::finish(draft, &good, fill.target) {
+        return;
+    }
     let (protected, mut candidates): (Vec<_>, Vec<_>) =
         good.into_iter().partition(|seen| seen.protected);
     let mut crowd = Crowd::of(&draft.look, order(draft));
@@ -303,7 +306,7 @@ fn is_stuck(draft: &Draft<'_, '_, '_>, fill: &Fill<'_>, sums: &Sums<'_>, protect
         Condition::Stopping | Condition::Pending | Condition::Starting => true,
         Condition::Lost | Condition::Unhealthy | Condition::Healthy => false,
     });
-    let refused = draft.memory.place_again_at.is_some();
+    let refused = draft.view.refused.is_some();
     fill.may_start
         && !refused
         && sums.want > 0

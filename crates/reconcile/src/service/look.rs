@@ -70,6 +70,11 @@ impl Seen<'_> {
         self.condition != Condition::Lost
     }
 
+    /// Whether it is to run and no instance has had room for it yet.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.condition == Condition::Pending && self.task.instance.is_none()
+    }
+
     /// The id.
     pub(super) fn id(&self) -> TaskId {
         self.task.id

@@ -20,6 +20,7 @@ mod failure;
 mod fill;
 mod hooks;
 mod look;
+mod move_over;
 mod percents;
 mod plan;
 mod rebalance;
@@ -37,6 +38,7 @@ use berth_state::Ids;
 
 pub use draft::{STARTS_MAX, STOPS_MAX};
 pub use events::{Event, TASKS_MAX, TELL_AGAIN};
+pub(crate) use move_over::{Fullest, fullest};
 pub use percents::{breaker_threshold, next_capacity, scaled};
 pub use plan::{
     Outcome, Place, ServicePlan, Settled, StartReason, StartTask, StopReason, StopTask,
@@ -45,8 +47,8 @@ pub use plan::{
 pub use settle::settle;
 pub use throttle::{FIRST_WAIT, FREE_ROUNDS, LONGEST_WAIT, wait_after};
 pub use view::{
-    Alarms, Breaker, CapacityItem, DeploymentView, Hook, HookTarget, InstanceView, RunView,
-    ServiceView, Strategy, Target, TargetHealth, TaskSetView, TaskView, Threshold,
+    Alarms, Breaker, CapacityItem, DeploymentView, Hook, HookTarget, InstanceView, Roomier,
+    RunView, ServiceView, Strategy, Target, TargetHealth, TaskSetView, TaskView, Threshold,
 };
 
 use draft::Draft;
@@ -56,6 +58,7 @@ use draft::Draft;
 pub fn decide(view: &ServiceView<'_>, now: Timestamp, ids: &mut Ids) -> ServicePlan {
     let mut draft = Draft::new(view, now, ids);
     stopped::count(&mut draft);
+    draft.note_room();
     let shifts = view.strategy != Strategy::Rolling && view.run.is_some();
     if view.draining {
         delete::decide(&mut draft);

@@ -2,7 +2,7 @@
 
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::scheduler::{
-    DeploymentId, HookRun, Rollout, Run, ServiceMemory, Stability, Throttle,
+    DeploymentId, HookRun, Refused, Rollout, Run, ServiceMemory, Stability, Throttle,
 };
 use berth_model::task::StopCode;
 use berth_model::text::Text;
@@ -140,6 +140,8 @@ pub enum Outcome {
     Waits(Refusal),
     /// No room: there is no such task.
     Refused(Refusal),
+    /// No room, and too many of the cluster's tasks wait for it already: there is no such task.
+    Crowded,
     /// It could not be made, for this reason: an event's text after `failed to launch a task with
     /// (error `.
     Failed(Text),
@@ -150,6 +152,8 @@ pub enum Outcome {
 pub struct Settled {
     /// What to remember, in place of what the plan says.
     pub memory: Option<ServiceMemory>,
+    /// The placements that were refused: none once there was room.
+    pub refused: Option<Refused>,
     /// What to tell, after the plan's.
     pub events: Vec<Event>,
     /// When to look again, at the latest; the earlier of this and the plan's holds.

@@ -20,7 +20,7 @@ use super::events::worth_telling;
 use super::failure;
 use super::fill::{Fill, Hindrance, Mode, fill};
 use super::view::Target;
-use super::{rebalance, steady};
+use super::{move_over, rebalance, steady};
 
 /// One look at a service whose deployments are rolling, or that has none under way.
 pub(super) fn decide(draft: &mut Draft<'_, '_, '_>) {
@@ -37,6 +37,7 @@ pub(super) fn decide(draft: &mut Draft<'_, '_, '_>) {
     retire(draft, primary);
     complete(draft, primary, target);
     rebalance::decide(draft, target);
+    move_over::decide(draft, target);
     steady::tell(draft, target);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use berth_model::id::{InstanceId, TaskId};
-use berth_model::scheduler::{ServiceMemory, Trouble};
+use berth_model::scheduler::{Refused, ServiceMemory, Trouble};
 use berth_model::time::Timestamp;
 
 use super::events::{Event, Teller, worth_telling};
@@ -29,7 +29,10 @@ pub fn settle(
     now: Timestamp,
 ) -> Settled {
     if plan.starts.is_empty() {
-        return Settled::default();
+        return Settled {
+            refused: view.refused,
+            ..Settled::default()
+        };
     }
     let before = plan.memory.as_ref().unwrap_or(view.memory);
     let mut memory = before.clone();
@@ -38,7 +41,10 @@ pub fn settle(
         now,
         scope: None,
     };
-    let mut settled = Settled::default();
+    let mut settled = Settled {
+        refused: view.refused,
+        ..Settled::default()
+    };
     let pairs = || plan.starts.iter().zip(outcomes);
 
     match &view.task_sets {
@@ -58,14 +64,20 @@ pub fn settle(
         match outcome {
             Outcome::Placed if regular(start) => placed += 1,
             Outcome::Placed => {}
-            Outcome::Refused(_) | Outcome::Waits(_) if !regular(start) => {
+            Outcome::Refused(_) | Outcome::Waits(_) | Outcome::Crowded if !regular(start) => {
                 memory.rebalancing = false;
+                memory.moving_from = None;
                 memory.rebalance_again_at = Some(now + REBALANCE_RETRY);
             }
             Outcome::Waits(refusal) | Outcome::Refused(refusal) => {
                 if worth_telling(&mut memory, Trouble::Placement, now) {
                     let event = teller.not_placed(refusal, start.provider.as_ref());
                     settled.events.push(event);
+                }
+            }
+            Outcome::Crowded => {
+                if worth_telling(&mut memory, Trouble::Placement, now) {
+                    settled.events.push(teller.too_many_wait());
                 }
             }
             Outcome::Failed(error) => {
@@ -76,18 +88,25 @@ pub fn settle(
         }
     }
     let missed = |(start, outcome): &(&StartTask, &Outcome)| {
-        regular(start) && matches!(outcome, Outcome::Refused(_) | Outcome::Failed(_))
+        let missed = match outcome {
+            Outcome::Refused(_) | Outcome::Crowded | Outcome::Failed(_) => true,
+            Outcome::Placed | Outcome::Waits(_) => false,
+        };
+        regular(start) && missed
     };
     if pairs().any(|pair| missed(&pair)) {
+        let times = view.refused.map_or(0, |refused| refused.times);
         let wait = FIRST_RETRY
-            .saturating_mul(1 << memory.refusals.min(8))
+            .saturating_mul(1 << times.min(8))
             .min(LONGEST_RETRY);
-        memory.refusals = memory.refusals.saturating_add(1);
-        memory.place_again_at = Some(now + wait);
-        earlier(&mut settled.look_again_at, now + wait);
+        let again_at = now + wait;
+        settled.refused = Some(Refused {
+            again_at,
+            times: times.saturating_add(1),
+        });
+        earlier(&mut settled.look_again_at, again_at);
     } else if placed > 0 {
-        memory.refusals = 0;
-        memory.place_again_at = None;
+        settled.refused = None;
         memory.told.remove(&Trouble::Placement);
     }
     settled.memory = (memory != *before).then_some(memory);
@@ -129,16 +148,20 @@ fn note_daemons<'p>(
         let Place::Instance(instance) = start.place else {
             continue;
         };
+        if start.why == StartReason::Rebalance {
+            continue;
+        }
         let at = memory.refused_by.binary_search(&instance);
-        match (outcome, at) {
-            (Outcome::Refused(_) | Outcome::Failed(_), Err(at)) => {
-                memory.refused_by.insert(at, instance);
-            }
-            (Outcome::Placed | Outcome::Waits(_), Ok(at)) => {
+        let refused = match outcome {
+            Outcome::Refused(_) | Outcome::Crowded | Outcome::Failed(_) => true,
+            Outcome::Placed | Outcome::Waits(_) => false,
+        };
+        match (refused, at) {
+            (true, Err(at)) => memory.refused_by.insert(at, instance),
+            (false, Ok(at)) => {
                 memory.refused_by.remove(at);
             }
-            (Outcome::Refused(_) | Outcome::Failed(_), Ok(_))
-            | (Outcome::Placed | Outcome::Waits(_), Err(_)) => {}
+            (true, Ok(_)) | (false, Err(_)) => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::scheduler::{
-    DeploymentId, DeploymentStatus, HookAction, Rollout, RolloutState, Run, ServiceMemory,
+    DeploymentId, DeploymentStatus, HookAction, Refused, Rollout, RolloutState, Run, ServiceMemory,
     Stability, Stage, Traffic, Weight,
 };
 use berth_model::task::{Desired, Health, LastStatus, StopCode};
@@ -65,6 +65,20 @@ pub struct ServiceView<'a> {
     pub instances: BTreeMap<InstanceId, InstanceView>,
     /// What the scheduler remembered.
     pub memory: &'a ServiceMemory,
+    /// An instance that has room and at least two tasks of the service fewer than another, when
+    /// the server's setting moves tasks over.
+    pub roomier: Option<Roomier>,
+    /// The placements that were refused, if the last ones were.
+    pub refused: Option<Refused>,
+}
+
+/// Two instances between which a task may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roomier {
+    /// The fuller.
+    pub from: InstanceId,
+    /// The one with room, in the same zone or in one that has fewer of the service's tasks.
+    pub to: InstanceId,
 }
 
 /// What a service keeps.

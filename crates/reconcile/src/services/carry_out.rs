@@ -10,63 +10,29 @@ use berth_model::service::{
     Deployment, EVENTS_MAX, Service, ServiceDeployment, ServiceEvent, ServiceNotice, ServiceStatus,
     TaskSet,
 };
-use berth_model::task::{Stop, Task, TaskSpec};
+use berth_model::task::{Stop, TaskSpec};
 use berth_model::text::Text;
+use berth_model::waiting::WaitForRoom;
 use berth_state::Tx;
 
 use super::gather::Material;
 use super::task;
 use crate::service::{Event, Outcome, Place, ServicePlan, Settled, StartTask, StopTask};
 
-/// How many waiting tasks of a service are placed in one look: a look stays below a few
-/// milliseconds of the writer.
-const PLACED_MAX: usize = 100;
-
-/// Finds places for tasks of the service that wait for one. What has no room for one has none
-/// for the next of its kind.
-pub(super) fn place_waiting(tx: &mut Tx<'_>, key: &ServiceKey) {
-    let state = tx.state();
-    let Some(row) = state.cluster_row(&key.cluster) else {
-        return;
-    };
-    let waiting: Vec<Arc<Task>> = state
-        .tasks
-        .of_service(row, &key.name)
-        .filter(|task| task.is_waiting())
-        .take(PLACED_MAX)
-        .cloned()
-        .collect();
-    if waiting.is_empty() {
-        return;
-    }
-    let around = super::Surroundings::default();
-    let Some(material) = Material::of(tx, key, &around) else {
-        return;
-    };
-    for waits in waiting {
-        let deployment = waits.spec.service.as_ref().map(|member| member.deployment);
-        let template = deployment.and_then(|id| material.templates.get(&id));
-        let Some(template) = template else { continue };
-        let placed = task::place(tx, &material.service, template, &waits.spec, &Place::Any);
-        let Ok(placement) = placed else { return };
-        let mut placed = Task::clone(&waits);
-        placed.instance = Some(placement.instance);
-        placed.gpus = placement.gpus;
-        placed.last = task::first_status(template.facts.network_mode);
-        placed.version += 1;
-        tx.put_task(placed);
-    }
-}
-
 /// Stops and starts tasks; answers what placement made of each start.
-pub(super) fn carry_out(tx: &mut Tx<'_>, material: &Material, plan: &ServicePlan) -> Vec<Outcome> {
+pub(super) fn carry_out(
+    tx: &mut Tx<'_>,
+    material: &Material,
+    plan: &ServicePlan,
+    wait_for_room: WaitForRoom,
+) -> Vec<Outcome> {
     for stop in &plan.stops {
         stop_task(tx, stop);
     }
     let mut specs = BTreeMap::new();
     let starts = plan.starts.iter();
     starts
-        .map(|start| start_task(tx, material, start, &mut specs))
+        .map(|start| start_task(tx, material, start, &mut specs, wait_for_room))
         .collect()
 }
 
@@ -89,6 +55,7 @@ fn start_task(
     material: &Material,
     start: &StartTask,
     specs: &mut BTreeMap<(DeploymentId, Option<Text>), Arc<TaskSpec>>,
+    wait_for_room: WaitForRoom,
 ) -> Outcome {
     let service = &material.service;
     let Some(template) = material.templates.get(&start.deployment) else {
@@ -103,15 +70,27 @@ fn start_task(
             task::spec(service, start.deployment, template, provider, now)
         })
         .clone();
-    match task::place(tx, service, template, &spec, &start.place) {
+    let refusal = match task::place(tx, service, template, &spec, &start.place) {
         Ok(placement) => {
             let tags = task::tags(tx.state(), service, template);
             tx.put_task(task::task(start.id, spec, template, tags, Some(placement)));
-            Outcome::Placed
+            return Outcome::Placed;
         }
-        // A task that is for one instance or zone alone is no use elsewhere. The others are
-        // asked for again as long as they are missing, and tell why they wait.
-        Err(refusal) => Outcome::Refused(refusal),
+        Err(refusal) => refusal,
+    };
+    // A task that is for one instance or zone alone is no use elsewhere. Others that may not wait
+    // are asked for again as long as they are missing, and tell why.
+    let (may, crowded) = task::may_wait(tx.state(), &spec, wait_for_room);
+    match (&start.place, may, crowded) {
+        (Place::Any, true, false) => {
+            let tags = task::tags(tx.state(), service, template);
+            tx.put_task(task::task(start.id, spec, template, tags, None));
+            Outcome::Waits(refusal)
+        }
+        (Place::Any, true, true) => Outcome::Crowded,
+        (Place::Any, false, _) | (Place::Instance(_) | Place::Zone(_), _, _) => {
+            Outcome::Refused(refusal)
+        }
     }
 }
 
@@ -156,6 +135,7 @@ pub(super) fn write_down(
         set.throttle = change.throttle;
         tx.put_task_set(set);
     }
+    tx.set_refused(key, settled.refused.filter(|_| !plan.inactive));
     tell(tx, key, plan.events.into_iter().chain(settled.events));
     let memory = settled.memory.or(plan.memory);
     update_service(tx, key, memory, plan.inactive);

@@ -8,20 +8,21 @@ use berth_model::definition::DefinitionFacts;
 use berth_model::id::InstanceId;
 use berth_model::instance::{ContainerInstance, InstanceStatus, ZONE_ATTRIBUTE};
 use berth_model::name::{DefinitionKey, ServiceKey};
-use berth_model::scheduler::{DeploymentId, DeploymentStatus, Rollout};
+use berth_model::scheduler::{DeploymentId, DeploymentStatus, Refused, Rollout};
 use berth_model::service::{
     Controller, Deployment, Scheduling, Service, ServiceCapacity, ServiceDeployment, ServiceStatus,
     Strategy as Deploying, TaskSetStatus, ThresholdKind,
 };
-use berth_model::task::{LastStatus, NetworkConfiguration, PlacementConstraint, Task};
+use berth_model::task::{Desired, LastStatus, NetworkConfiguration, PlacementConstraint, Task};
 use berth_model::text::Text;
-use berth_placement::{Expression, InstanceFacts};
+use berth_placement::{Expression, InstanceFacts, Request, SpreadField, Strategy, Wanted};
 use berth_state::{State, Tx};
 
 use super::Surroundings;
 use crate::service::{
-    Alarms, Breaker, CapacityItem, DeploymentView, Hook, HookTarget, InstanceView, RunView,
-    ServiceView, Strategy, Target, TargetHealth, TaskSetView, TaskView, Threshold,
+    Alarms, Breaker, CapacityItem, DeploymentView, Fullest, Hook, HookTarget, InstanceView,
+    Roomier, RunView, ServiceView, Strategy as Going, Target, TargetHealth, TaskSetView, TaskView,
+    Threshold, fullest,
 };
 
 /// What the tasks of a deployment or a task set are made of.
@@ -50,6 +51,8 @@ pub(super) struct Material {
     task_sets: Option<Vec<TaskSetView>>,
     tasks: Vec<TaskView>,
     instances: BTreeMap<InstanceId, InstanceView>,
+    roomier: Option<Roomier>,
+    refused: Option<Refused>,
     /// By deployment or task set.
     pub(super) templates: BTreeMap<DeploymentId, Template>,
 }
@@ -84,6 +87,7 @@ impl Material {
         let rebalances = rebalances(&service);
         let tasks = tasks(state, &service);
         Some(Self {
+            roomier: None,
             source_kept,
             target,
             healthy_after: around.healthy_after,
@@ -104,9 +108,60 @@ impl Material {
             task_sets: by_task_sets.then(|| task_sets(state, key)),
             instances: instances(state, &service, &tasks, around),
             tasks,
+            refused: state.refused.get(key).copied(),
             templates,
             run,
             service,
+        })
+    }
+
+    /// Looks for two instances between which a task may move, by the server's setting.
+    pub(super) fn look_for_room_elsewhere(&mut self, tx: &mut Tx<'_>) {
+        self.roomier = self.find_roomier(tx);
+    }
+
+    /// Two instances between which a task may move, when nothing else moves.
+    fn find_roomier(&self, tx: &mut Tx<'_>) -> Option<Roomier> {
+        let spec = &self.service.spec;
+        let Target::Replica { desired } = self.target else {
+            return None;
+        };
+        let template = spec.primary.and_then(|id| self.templates.get(&id))?;
+        let rests =
+            |task: &TaskView| task.last == LastStatus::Running && task.desired == Desired::Running;
+        let live = || self.tasks.iter().filter(|t| t.last != LastStatus::Stopped);
+        let others_go_first = self.run.is_some()
+            || self.capacity.len() > 1
+            || self.service.status == ServiceStatus::Draining
+            || spec.controller != Controller::Ecs
+            || spec.deployment.maximum <= 100;
+        if others_go_first || live().count() != desired as usize || !live().all(rests) {
+            return None;
+        }
+        let provider = live().next().and_then(|task| task.provider.clone());
+        let now = tx.now();
+        let movable = |task: &TaskView| task.protected_until.is_none_or(|until| until <= now);
+        let fullest = fullest(live().map(|task| (task, movable(task))))?;
+        let deployment = spec.primary?;
+        let spec = super::task::spec(&self.service, deployment, template, provider.as_ref(), now);
+        let wanted = Wanted::of(&spec, &template.facts, &self.service.spec.strategy);
+        if !spreads(wanted.strategy()) {
+            return None;
+        }
+        let to = match emptiest(tx, &wanted, &fullest, None)? {
+            (to, true) => to,
+            // In the wrong zone; the right ones may have room as well.
+            (_, false) => {
+                let mut allowed = zones(tx.state(), &self.service);
+                allowed.retain(|zone| fullest.allows(Some(zone)));
+                let found = emptiest(tx, &wanted, &fullest, Some(&allowed));
+                found.filter(|(_, allowed)| *allowed)?.0
+            }
+        };
+        let there = live().filter(|task| task.instance == Some(to)).count();
+        (there + 2 <= fullest.tasks).then_some(Roomier {
+            from: fullest.instance,
+            to,
         })
     }
 
@@ -169,6 +224,8 @@ impl Material {
             tasks: self.tasks.clone(),
             instances: self.instances.clone(),
             memory: &self.service.memory,
+            roomier: self.roomier,
+            refused: self.refused,
         }
     }
 }
@@ -177,15 +234,15 @@ fn minutes(count: u32) -> Duration {
     Duration::from_secs(u64::from(count) * 60)
 }
 
-fn strategy(strategy: &Deploying) -> Strategy {
+fn strategy(strategy: &Deploying) -> Going {
     match strategy {
-        Deploying::Rolling => Strategy::Rolling,
-        Deploying::BlueGreen => Strategy::BlueGreen,
-        Deploying::Linear(step) => Strategy::Linear {
+        Deploying::Rolling => Going::Rolling,
+        Deploying::BlueGreen => Going::BlueGreen,
+        Deploying::Linear(step) => Going::Linear {
             step: step.weight,
             step_bake: minutes(step.bake_minutes),
         },
-        Deploying::Canary(step) => Strategy::Canary {
+        Deploying::Canary(step) => Going::Canary {
             first: step.weight,
             first_bake: minutes(step.bake_minutes),
         },
@@ -451,6 +508,37 @@ fn eligible(state: &State, service: &Service, template: &Template) -> Vec<Instan
         .filter(suits)
         .map(|instance| instance.id)
         .collect()
+}
+
+/// The instance with room that has the fewest tasks of the service, and whether a task may move
+/// there.
+fn emptiest(
+    tx: &mut Tx<'_>,
+    wanted: &Wanted<'_>,
+    fullest: &Fullest,
+    zones: Option<&[Text]>,
+) -> Option<(InstanceId, bool)> {
+    let by_instance = [Strategy::Spread(SpreadField::InstanceId)];
+    let request = Request {
+        strategy: &by_instance,
+        ..wanted.request(zones, 0)
+    };
+    let to = tx.fleet().find(&request)?.instance;
+    let zone = tx.state().instances.get(&to).and_then(|i| zone_of(i));
+    Some((to, fullest.allows(zone.as_ref())))
+}
+
+/// Whether a service's tasks are to be spread over instances, and by nothing but zones before.
+fn spreads(strategy: &[Strategy]) -> bool {
+    let by_instance = Strategy::Spread(SpreadField::InstanceId);
+    let at = strategy.iter().position(|one| *one == by_instance);
+    let by_zone = |one: &Strategy| match one {
+        Strategy::Spread(SpreadField::Attribute(name)) => name.as_str() == ZONE_ATTRIBUTE,
+        Strategy::Spread(SpreadField::InstanceId) | Strategy::Random | Strategy::Binpack(_) => {
+            false
+        }
+    };
+    at.is_some_and(|at| strategy[..at].iter().all(by_zone))
 }
 
 /// Whether tasks may move between zones (reference §7.9).

@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use berth_model::capacity_provider;
 use berth_model::cluster::BUILT_IN_PROVIDERS;
-use berth_model::definition::NetworkMode;
 use berth_model::id::{InstanceId, TaskId};
-use berth_model::resources::Demand;
+use berth_model::instance::InstanceStatus;
 use berth_model::scheduler::DeploymentId;
 use berth_model::service::{Propagate, Service, ServiceCapacity};
 use berth_model::tags::Tags;
 use berth_model::task::{
-    ContainerSeen, Desired, LastStatus, LaunchType, Membership, PlacementConstraint, Seen, Task,
-    TaskSpec,
+    ContainerSeen, Desired, LastStatus, LaunchType, Membership, Seen, Task, TaskSpec,
 };
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
-use berth_placement::{Placement, Reason, Refusal, Request, Strategy};
+use berth_model::waiting::{WAITING_MAX, WaitForRoom};
+use berth_placement::{Placement, Reason, Refusal, Request, Wanted};
 use berth_state::{State, Tx};
 
-use super::gather::{Template, member_of};
+use super::gather::Template;
 use crate::service::Place;
 
 /// What ECS calls the platform that `LATEST` stands for (reference §3.2).
@@ -64,6 +62,7 @@ pub(super) fn spec(
         overrides: None,
         network: template.network.clone(),
         constraints: service.spec.constraints.clone(),
+        strategy: Vec::new(),
         execute_command: service.spec.execute_command,
         client_token: None,
         created_at: now,
@@ -99,10 +98,12 @@ pub(super) fn task(
     tags: Tags,
     placement: Option<Placement>,
 ) -> Task {
-    let placed = placement.is_some();
-    let (instance, gpus) = match placement {
-        Some(Placement { instance, gpus }) => (Some(instance), gpus),
-        None => (None, Vec::new()),
+    let (instance, gpus, last) = match placement {
+        Some(Placement { instance, gpus }) => {
+            let last = LastStatus::once_placed(template.facts.network_mode);
+            (Some(instance), gpus, last)
+        }
+        None => (None, Vec::new(), LastStatus::Provisioning),
     };
     Task {
         id,
@@ -113,24 +114,12 @@ pub(super) fn task(
         desired: Desired::Running,
         stop: None,
         protected_until: None,
-        last: if placed {
-            first_status(template.facts.network_mode)
-        } else {
-            LastStatus::Provisioning
-        },
+        last,
         seen: Seen {
             containers: vec![ContainerSeen::default(); template.facts.containers.len()],
             ..Seen::default()
         },
         version: 1,
-    }
-}
-
-/// Where a task begins once it has an instance.
-pub(super) fn first_status(mode: NetworkMode) -> LastStatus {
-    match mode {
-        NetworkMode::Awsvpc => LastStatus::Provisioning,
-        NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => LastStatus::Pending,
     }
 }
 
@@ -142,66 +131,40 @@ pub(super) fn place(
     spec: &TaskSpec,
     place: &Place,
 ) -> Result<Placement, Refusal> {
-    let demand = Arc::new(template.facts.demand(None));
-    let mut member_of = member_of(service, &template.facts);
-    if let Some(provider) = &spec.capacity_provider
-        && spec.launch_type != LaunchType::Fargate
-    {
-        member_of.push(capacity_provider::membership(provider));
-    }
-    let strategy: Vec<Strategy> = service
-        .spec
-        .strategy
-        .iter()
-        .filter_map(|s| Strategy::parse(&s.kind, s.field.as_ref().map(Text::as_str)).ok())
-        .collect();
-    let strategy = if strategy.is_empty() {
-        Strategy::service_default()
-    } else {
-        strategy
-    };
+    let wanted = Wanted::of(spec, &template.facts, &service.spec.strategy);
     let zone = match place {
         Place::Zone(zone) => Some([zone.clone()]),
         Place::Any | Place::Instance(_) => None,
     };
-    let distinct = &PlacementConstraint::DistinctInstance;
-    let request = Request {
-        cluster: &spec.cluster,
-        launch: spec.launch_type,
-        group: &spec.group,
-        demand: &demand,
-        required_attributes: &template.facts.requires_attributes,
-        member_of: &member_of,
-        distinct_instance: service.spec.constraints.contains(distinct),
-        strategy: &strategy,
-        zones: zone.as_ref().map(<[Text; 1]>::as_slice),
-        seed: tx.ids().chance(),
-    };
+    let zones = zone.as_ref().map(<[Text; 1]>::as_slice);
+    let request = wanted.request(zones, tx.ids().chance());
     match place {
         Place::Any | Place::Zone(_) => tx.fleet().place(&request),
-        Place::Instance(instance) => on(tx, *instance, &request, &demand),
+        Place::Instance(instance) => on(tx, *instance, &request),
     }
 }
 
-fn on(
-    tx: &mut Tx<'_>,
-    instance: InstanceId,
-    request: &Request<'_>,
-    demand: &Demand,
-) -> Result<Placement, Refusal> {
+/// Whether a task of that spec that finds no room waits for it, and whether so many do already
+/// that it may not.
+pub(super) fn may_wait(state: &State, spec: &TaskSpec, setting: WaitForRoom) -> (bool, bool) {
+    let provider = spec.capacity_provider.as_ref();
+    let may = state.may_wait(&spec.cluster.scope, provider, setting);
+    let row = state.cluster_row(&spec.cluster).unwrap_or_default();
+    (may, state.tasks.cluster_counts(row).waiting >= WAITING_MAX)
+}
+
+fn on(tx: &mut Tx<'_>, instance: InstanceId, request: &Request<'_>) -> Result<Placement, Refusal> {
     let refused = |reason: Reason| Refusal::Rejected {
         reasons: vec![(instance, reason)],
         candidates: 1,
     };
-    let draining = tx.state().instances.get(&instance);
-    let draining =
-        draining.is_none_or(|i| i.status != berth_model::instance::InstanceStatus::Active);
-    if draining {
+    let record = tx.state().instances.get(&instance);
+    if record.is_none_or(|i| i.status != InstanceStatus::Active) {
         return Err(refused(Reason::Inactive));
     }
     tx.fleet().check(instance, request).map_err(refused)?;
     Ok(Placement {
         instance,
-        gpus: tx.fleet().free_gpus(instance, demand.gpus),
+        gpus: tx.fleet().free_gpus(instance, request.demand.gpus),
     })
 }

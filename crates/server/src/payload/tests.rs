@@ -45,6 +45,7 @@ fn given_body(body: Value) -> Given {
         overrides: None,
         network: None,
         constraints: Vec::new(),
+        strategy: Vec::new(),
         execute_command: false,
         client_token: None,
         created_at: at,

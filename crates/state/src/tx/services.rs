@@ -85,6 +85,7 @@ impl Tx<'_> {
 
     /// Removes a service with everything that belongs to it, but for its tasks.
     pub fn remove_service(&mut self, key: &ServiceKey) {
+        self.set_refused(key, None);
         let services = &self.state.services;
         let mut parts: Vec<ServiceRecord> = Vec::new();
         parts.extend(services.runs(key).cloned().map(ServiceRecord::Run));

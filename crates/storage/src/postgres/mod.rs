@@ -14,6 +14,7 @@ mod commit;
 mod copy;
 pub(crate) mod fault;
 mod fold;
+mod history;
 mod lease;
 mod load;
 

@@ -14,6 +14,7 @@ mod bulk;
 mod commit;
 mod fault;
 mod fold;
+mod history;
 mod load;
 
 use std::path::Path;
@@ -61,6 +62,8 @@ pub(crate) struct SqliteStore {
     writer: Mutex<Option<SqliteConnection>>,
     /// The folder's connections; likewise.
     folder: Mutex<Option<Folder>>,
+    /// The connection for stopped tasks that are no longer in the state; likewise.
+    history: Mutex<Option<SqliteConnection>>,
 }
 
 impl SqliteStore {
@@ -79,6 +82,7 @@ impl SqliteStore {
             backlog_bytes: AtomicU64::new(0),
             writer: Mutex::new(Some(writer)),
             folder: Mutex::new(Some(folder)),
+            history: Mutex::new(None),
         };
         store.check_pair().await?;
         Ok(store)
@@ -157,6 +161,9 @@ impl SqliteStore {
     }
 
     pub(crate) async fn close(&self) {
+        if let Some(history) = self.history.lock().await.take() {
+            close(history).await;
+        }
         if let Some(folder) = self.folder.lock().await.take() {
             folder.close().await;
         }

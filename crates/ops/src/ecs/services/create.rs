@@ -16,7 +16,7 @@ use super::names::service_key;
 use super::render::{Moment, View};
 use super::wanted::{
     Template, capacity_of, check_execute, check_unserved, check_whole, early_success,
-    parse_constraints, parse_propagate, parse_service_connect, parse_strategies, platform_version,
+    parse_constraints, parse_propagate, parse_service_connect, platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -24,6 +24,7 @@ use crate::ecs::names::{active_cluster, cluster_key, resolve_definition};
 use crate::ecs::tags::given_tags;
 use crate::ecs::tasks::capacity::parse_capacity;
 use crate::ecs::tasks::network::parse_network;
+use crate::ecs::tasks::placing::parse_strategy;
 use crate::ecs::token::client_token;
 use crate::error::ApiError;
 
@@ -180,7 +181,7 @@ fn parse_wanted(
         deployment,
         grace_seconds: grace(input.health_check_grace_period_seconds)?,
         constraints: parse_constraints(constraints)?,
-        strategy: parse_strategies(strategies)?,
+        strategy: parse_strategy(strategies)?,
         zone_rebalancing: rebalancing,
         managed_tags: input.enable_ecs_managed_tags.unwrap_or(false),
         propagate: match &input.propagate_tags {
@@ -194,6 +195,10 @@ fn parse_wanted(
             .filter(|r| !r.is_empty())
             .map(Text::new),
     };
+    let balancers = input.load_balancers.as_deref().unwrap_or_default();
+    if controller == Controller::External && !balancers.is_empty() {
+        return Err(invalid("LoadBalancers must be empty or null"));
+    }
     check_unserved([
         ("loadBalancers", input.load_balancers.as_ref().map(Vec::len)),
         (

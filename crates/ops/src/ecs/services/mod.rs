@@ -19,7 +19,7 @@ pub(crate) use create::create_service;
 pub(crate) use delete::delete_service;
 pub(crate) use describe::describe_services;
 pub(crate) use list::{list_services, list_services_by_namespace};
-pub(crate) use names::service_key;
+pub(crate) use names::{known_service, service_key};
 pub(crate) use protection::{get_task_protection, update_task_protection};
 pub(crate) use rollouts::{
     continue_service_deployment, describe_service_deployments, describe_service_revisions,

@@ -48,7 +48,7 @@ pub(crate) fn service_key(cluster: &ClusterKey, given: &str) -> Result<ServiceKe
 ///
 /// # Errors
 /// ServiceNotFoundException, whose message is empty (reference §1.2).
-pub(super) fn known_service<'a>(
+pub(crate) fn known_service<'a>(
     state: &'a State,
     key: &ServiceKey,
 ) -> Result<&'a Arc<Service>, ApiError> {

@@ -18,13 +18,14 @@ use super::render::{Moment, View};
 use super::wanted::{
     Template, capacity_of, check_execute, check_kept_network, check_unserved, check_whole,
     early_success, launch_of, parse_constraints, parse_propagate, parse_service_connect,
-    parse_strategies, platform_version,
+    platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
 use crate::ecs::names::{active_cluster, cluster_key, resolve_definition};
 use crate::ecs::tasks::capacity::{check_supported, parse_any};
 use crate::ecs::tasks::network::parse_network;
+use crate::ecs::tasks::placing::parse_strategy;
 use crate::error::ApiError;
 
 /// Changes a service, and begins a deployment when its tasks have to be others.
@@ -57,8 +58,7 @@ fn carry_out(
     let before = primary_template(tx.state(), &service);
     let after = changed(call, tx.state(), &mut service, before.as_ref(), input)?;
     // A user's call ends every wait.
-    service.memory.place_again_at = None;
-    service.memory.refusals = 0;
+    tx.set_refused(key, None);
     let forced = input.force_new_deployment == Some(true);
     match after {
         Some(after)
@@ -117,7 +117,7 @@ fn changed(
         service.spec.constraints = parse_constraints(given)?;
     }
     if let Some(given) = &input.placement_strategy {
-        service.spec.strategy = parse_strategies(given)?;
+        service.spec.strategy = parse_strategy(given)?;
     }
     change_flags(service, input)?;
     check_unserved([

@@ -5,16 +5,15 @@ use berth_model::cluster::Cluster;
 use berth_model::definition::{NetworkMode, TaskDefinition};
 use berth_model::name::DefinitionKey;
 use berth_model::service::{
-    Controller, PlacementStrategy, Propagate, Scheduling, ServiceCapacity, ServiceRevision,
-    ServiceSpec, Strategy, TaskSet,
+    Controller, Propagate, Scheduling, ServiceCapacity, ServiceRevision, ServiceSpec, Strategy,
+    TaskSet,
 };
 use berth_model::task::{LaunchType, NetworkConfiguration, PlacementConstraint};
 use berth_model::text::Text;
-use berth_placement::Strategy as Placed;
 
 use crate::ecs::fault::invalid;
 use crate::ecs::tasks::capacity::{Capacity, resolve_platform};
-use crate::ecs::tasks::placing::Placing;
+use crate::ecs::tasks::placing::check_placing;
 use crate::error::ApiError;
 
 /// What a revision of the service is made of.
@@ -97,24 +96,6 @@ pub(super) fn early_success(given: Option<&ecs::DeploymentConfiguration>) -> Opt
     Some(usize::from(criteria.enable == Some(true)))
 }
 
-/// Placement strategies as records have them, in the spelling that ECS answers with.
-///
-/// # Errors
-/// InvalidParameterException for one that cannot be.
-pub(super) fn parse_strategies(
-    given: &[ecs::PlacementStrategy],
-) -> Result<Vec<PlacementStrategy>, ApiError> {
-    if given.is_empty() {
-        return Ok(Vec::new());
-    }
-    let parsed = crate::ecs::tasks::placing::parse_strategy(given)?;
-    let one = |strategy: &Placed| PlacementStrategy {
-        kind: strategy.kind().into(),
-        field: strategy.field().map(Text::from),
-    };
-    Ok(parsed.iter().map(one).collect())
-}
-
 /// Which labels tasks get.
 ///
 /// # Errors
@@ -166,7 +147,7 @@ pub(super) fn check_whole(
         check_daemon(spec, launch, strategies)?;
     }
     if let Some(definition) = definition {
-        Placing::parse(&definition.facts, launch, constraints, strategies)?;
+        check_placing(&definition.facts, launch, constraints, strategies)?;
         check_role(spec, definition)?;
     }
     if spec.zone_rebalancing {

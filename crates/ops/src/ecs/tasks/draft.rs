@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use berth_api::ecs::{self, Fault};
 use berth_model::cluster::Cluster;
-use berth_model::definition::{DefinitionFacts, NetworkMode, TaskDefinition};
-use berth_model::id::{InstanceId, TaskId};
+use berth_model::definition::{DefinitionFacts, TaskDefinition};
+use berth_model::id::TaskId;
 use berth_model::resources::Demand;
 use berth_model::tags::Tags;
 use berth_model::task::{
@@ -13,6 +13,7 @@ use berth_model::task::{
 };
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
+use berth_placement::Placement;
 use berth_state::State;
 
 use crate::ecs::fault::{client, invalid};
@@ -100,6 +101,7 @@ impl Draft {
             overrides,
             network,
             constraints: Vec::new(),
+            strategy: Vec::new(),
             execute_command,
             client_token: None,
             created_at: Timestamp::default(),
@@ -121,22 +123,24 @@ impl Draft {
         })
     }
 
-    /// A task on `instance`, about to be told to its agent.
+    /// A task about to be told to the agent of its instance, or waiting for one.
     pub(super) fn task(
         &self,
         id: TaskId,
         spec: Arc<TaskSpec>,
-        instance: InstanceId,
-        gpus: Vec<Text>,
+        placement: Option<Placement>,
     ) -> Task {
-        let last = match self.facts.network_mode {
-            NetworkMode::Awsvpc => LastStatus::Provisioning,
-            NetworkMode::Bridge | NetworkMode::Host | NetworkMode::None => LastStatus::Pending,
+        let (instance, gpus, last) = match placement {
+            Some(Placement { instance, gpus }) => {
+                let last = LastStatus::once_placed(self.facts.network_mode);
+                (Some(instance), gpus, last)
+            }
+            None => (None, Vec::new(), LastStatus::Provisioning),
         };
         Task {
             id,
             spec,
-            instance: Some(instance),
+            instance,
             gpus,
             tags: self.tags.clone(),
             desired: Desired::Running,

@@ -2,6 +2,7 @@
 
 use berth_api::ecs;
 use berth_model::definition::DefinitionFacts;
+use berth_model::service::PlacementStrategy;
 use berth_model::task::{LaunchType, PlacementConstraint};
 use berth_model::text::Text;
 use berth_placement::{CONSTRAINTS_MAX, Expression, STRATEGIES_MAX, Strategy};
@@ -9,50 +10,29 @@ use berth_placement::{CONSTRAINTS_MAX, Expression, STRATEGIES_MAX, Strategy};
 use crate::ecs::fault::invalid;
 use crate::error::ApiError;
 
-/// What narrows and orders the instances that a call chooses from.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Placing {
-    /// `memberOf` expressions of the definition and the request.
-    pub(crate) member_of: Vec<Text>,
-    /// Whether no two tasks of the group share an instance.
-    pub(crate) distinct_instance: bool,
-    /// Preferences.
-    pub(crate) strategy: Vec<Strategy>,
-}
-
-impl Placing {
-    /// Reads what the request says, on top of its definition.
-    ///
-    /// # Errors
-    /// InvalidParameterException for what cannot be, or does not go with the launch type.
-    pub(crate) fn parse(
-        facts: &DefinitionFacts,
-        launch: LaunchType,
-        constraints: &[ecs::PlacementConstraint],
-        strategy: &[ecs::PlacementStrategy],
-    ) -> Result<Placing, ApiError> {
-        if launch == LaunchType::Fargate {
-            check_none(strategy, "strategies")?;
-            check_none(constraints, "constraints")?;
-        }
-        let mut placing = Placing {
-            member_of: facts.member_of.clone(),
-            distinct_instance: false,
-            strategy: parse_strategy(strategy)?,
-        };
-        if facts.member_of.len() + constraints.len() > CONSTRAINTS_MAX {
-            return Err(invalid(format!(
-                "Maximum number of constraints is {CONSTRAINTS_MAX}"
-            )));
-        }
-        for constraint in parse_constraints(constraints)? {
-            match constraint {
-                PlacementConstraint::DistinctInstance => placing.distinct_instance = true,
-                PlacementConstraint::MemberOf(expression) => placing.member_of.push(expression),
-            }
-        }
-        Ok(placing)
+/// Whether what the request says of instances can be, and goes with its definition and launch
+/// type.
+///
+/// # Errors
+/// InvalidParameterException when not.
+pub(crate) fn check_placing(
+    facts: &DefinitionFacts,
+    launch: LaunchType,
+    constraints: &[ecs::PlacementConstraint],
+    strategy: &[ecs::PlacementStrategy],
+) -> Result<(), ApiError> {
+    if launch == LaunchType::Fargate {
+        check_none(strategy, "strategies")?;
+        check_none(constraints, "constraints")?;
     }
+    parse_strategy(strategy)?;
+    if facts.member_of.len() + constraints.len() > CONSTRAINTS_MAX {
+        return Err(invalid(format!(
+            "Maximum number of constraints is {CONSTRAINTS_MAX}"
+        )));
+    }
+    parse_constraints(constraints)?;
+    Ok(())
 }
 
 /// The request's constraints.
@@ -85,14 +65,13 @@ fn parse_constraint(given: &ecs::PlacementConstraint) -> Result<PlacementConstra
     }
 }
 
-/// The request's strategies; what RunTask prefers when it names none.
+/// The request's strategies, in the spelling that ECS answers with.
 ///
 /// # Errors
 /// InvalidParameterException for one that cannot be.
-pub(crate) fn parse_strategy(given: &[ecs::PlacementStrategy]) -> Result<Vec<Strategy>, ApiError> {
-    if given.is_empty() {
-        return Ok(Strategy::run_task_default());
-    }
+pub(crate) fn parse_strategy(
+    given: &[ecs::PlacementStrategy],
+) -> Result<Vec<PlacementStrategy>, ApiError> {
     if given.len() > STRATEGIES_MAX {
         return Err(invalid(format!(
             "Maximum number of strategies is {STRATEGIES_MAX}"
@@ -100,8 +79,12 @@ pub(crate) fn parse_strategy(given: &[ecs::PlacementStrategy]) -> Result<Vec<Str
     }
     let parse = |item: &ecs::PlacementStrategy| {
         let kind = item.r#type.as_ref().map(|kind| kind.as_str());
-        Strategy::parse(kind.unwrap_or_default(), item.field.as_deref())
-            .map_err(|error| invalid(error.to_string()))
+        let strategy = Strategy::parse(kind.unwrap_or_default(), item.field.as_deref())
+            .map_err(|error| invalid(error.to_string()))?;
+        Ok(PlacementStrategy {
+            kind: strategy.kind().into(),
+            field: strategy.field().map(Text::from),
+        })
     };
     given.iter().map(parse).collect()
 }

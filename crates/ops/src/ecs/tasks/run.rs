@@ -1,24 +1,26 @@
-//! RunTask (reference §1.6, §2.7, §6).
+//! RunTask (reference §1.6, §2.7, §6). A task that finds no room is refused, or waits for it in
+//! PROVISIONING where it may; the controller of waiting tasks places it then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_api::ecs::{self, Fault, op};
-use berth_model::capacity_provider;
+use berth_model::capacity_provider::PROVIDER_ATTRIBUTE;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::ClusterKey;
 use berth_model::task::{LastStatus, LaunchType, Task, TaskSpec};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
-use berth_placement::{Placement, Reason, Refusal, Request};
+use berth_model::waiting::{WAITING_MAX, WaitForRoom};
+use berth_placement::{Reason, Refusal, Wanted};
 use berth_state::{State, Tx};
 
 use crate::call::Call;
-use crate::ecs::fault::invalid;
+use crate::ecs::fault::{client, invalid};
 use crate::ecs::names::{active_cluster, cluster_key, resolve_definition};
 use crate::ecs::tasks::capacity::{parse_capacity, resolve_platform};
 use crate::ecs::tasks::draft::{Draft, Given};
-use crate::ecs::tasks::placing::{Placing, parse_constraints};
+use crate::ecs::tasks::placing::{check_placing, parse_constraints, parse_strategy};
 use crate::ecs::tasks::render::{Moment, View};
 use crate::ecs::token::client_token;
 use crate::error::ApiError;
@@ -37,18 +39,33 @@ const TOKEN_LIFE_AFTER_STOP: Duration = Duration::from_secs(60 * 60);
 const NO_FARGATE: &str = "Capacity is unavailable at this time. Please try again later or in a \
                           different availability zone";
 
+/// What ECS's service events say of a provider without instances (reference §7.8).
+const NO_INSTANCES_OF_PROVIDER: &str =
+    "No Container Instances were found in your capacity provider.";
+
 /// A call as parsed: what the transaction needs, and nothing to be worked out there.
 struct Run {
     draft: Draft,
-    placing: Placing,
     /// The provider of each task to start.
     providers: Vec<Option<Text>>,
+    /// Which tasks wait when there is no room.
+    wait_for_room: WaitForRoom,
 }
 
 /// What came of a call.
 struct Started {
     tasks: Vec<Arc<Task>>,
     failures: Vec<ecs::Failure>,
+}
+
+/// The tasks of a call that come from one provider.
+struct Kind {
+    spec: Arc<TaskSpec>,
+    /// Why there is no more room for them: what has none for one has none for the next, which is
+    /// like it.
+    refusal: Option<Refusal>,
+    /// How many were refused.
+    unplaced: usize,
 }
 
 /// Starts tasks where there is room for them.
@@ -113,12 +130,13 @@ fn parse(call: &Call, input: &ecs::RunTaskRequest) -> Result<Run, ApiError> {
     draft.spec.client_token = client_token(token, TOKEN_LENGTH_MAX, &call.body)?;
     let constraints = input.placement_constraints.as_deref().unwrap_or_default();
     let strategy = input.placement_strategy.as_deref().unwrap_or_default();
-    let placing = Placing::parse(&draft.facts, launch, constraints, strategy)?;
+    check_placing(&draft.facts, launch, constraints, strategy)?;
     draft.spec.constraints = parse_constraints(constraints)?;
+    draft.spec.strategy = parse_strategy(strategy)?;
     Ok(Run {
         draft,
-        placing,
         providers: capacity.split(usize::try_from(count).unwrap_or_default()),
+        wait_for_room: call.cx.limits.wait_for_room,
     })
 }
 
@@ -132,63 +150,70 @@ impl Run {
         }
         self.draft.check_still_there(tx.state())?;
         let mut tasks = Vec::with_capacity(self.providers.len());
-        let mut spec: Option<Arc<TaskSpec>> = None;
+        let mut kinds: Vec<Kind> = Vec::new();
         // In the order in which a repeated call will find them.
         let mut ids: Vec<TaskId> = self.providers.iter().map(|_| tx.ids().task()).collect();
         ids.sort_unstable();
-        let mut failures = Vec::new();
-        let mut full: Vec<&Option<Text>> = Vec::new();
         for (provider, id) in self.providers.iter().zip(ids) {
-            // What has no room for a task has none for the next, which is like it.
-            if full.contains(&provider) {
-                continue;
+            let of_provider = |kind: &Kind| kind.spec.capacity_provider == *provider;
+            let at = kinds.iter().position(of_provider).unwrap_or_else(|| {
+                kinds.push(Kind {
+                    spec: self.draft.spec_at(tx.now(), provider.as_ref()),
+                    refusal: None,
+                    unplaced: 0,
+                });
+                kinds.len() - 1
+            });
+            if self.start_one(tx, &mut kinds[at], id)? {
+                tasks.extend(tx.state().tasks.get(id).cloned());
             }
-            let placement = match self.place(tx, provider.as_ref()) {
-                Ok(placement) => placement,
-                Err(refusal) => {
-                    let placed = |task: &&Arc<Task>| task.spec.capacity_provider == *provider;
-                    let asked = self.providers.iter().filter(|asked| *asked == provider);
-                    let unplaced = asked.count() - tasks.iter().filter(placed).count();
-                    failures.extend(self.failures(&refusal, unplaced)?);
-                    full.push(provider);
-                    continue;
-                }
-            };
-            // Tasks of one provider share their spec.
-            let shared = match spec.take().filter(|s| s.capacity_provider == *provider) {
-                Some(shared) => shared,
-                None => self.draft.spec_at(tx.now(), provider.as_ref()),
-            };
-            spec = Some(shared.clone());
-            tx.put_task(
-                self.draft
-                    .task(id, shared, placement.instance, placement.gpus),
-            );
-            tasks.extend(tx.state().tasks.get(id).cloned());
+        }
+        let mut failures = Vec::new();
+        for kind in kinds.iter().filter(|kind| kind.unplaced > 0) {
+            failures.extend(self.failures(tx.state(), kind)?);
         }
         Ok(Started { tasks, failures })
     }
 
-    /// A place for one task, among the instances of its provider when that is a group of them.
-    fn place(&self, tx: &mut Tx<'_>, provider: Option<&Text>) -> Result<Placement, Refusal> {
-        let seed = tx.ids().chance();
-        let spec = &self.draft.spec;
-        let mut member_of = self.placing.member_of.clone();
-        if spec.launch_type != LaunchType::Fargate {
-            member_of.extend(provider.map(capacity_provider::membership));
+    /// Starts a task where there is room, or lets it wait. Answers whether there is such a task.
+    fn start_one(&self, tx: &mut Tx<'_>, kind: &mut Kind, id: TaskId) -> Result<bool, ApiError> {
+        let placement = match kind.refusal {
+            Some(_) => None,
+            None => {
+                let wanted = Wanted::of(&kind.spec, &self.draft.facts, &kind.spec.strategy);
+                let seed = tx.ids().chance();
+                match tx.fleet().place(&wanted.request(None, seed)) {
+                    Ok(placement) => Some(placement),
+                    Err(refusal) => {
+                        kind.refusal = Some(refusal);
+                        None
+                    }
+                }
+            }
+        };
+        if placement.is_none() && !self.may_wait(tx.state(), &kind.spec)? {
+            kind.unplaced += 1;
+            return Ok(false);
         }
-        tx.fleet().place(&Request {
-            cluster: &spec.cluster,
-            launch: spec.launch_type,
-            group: &spec.group,
-            demand: &self.draft.demand,
-            required_attributes: &self.draft.facts.requires_attributes,
-            member_of: &member_of,
-            distinct_instance: self.placing.distinct_instance,
-            strategy: &self.placing.strategy,
-            zones: None,
-            seed,
-        })
+        tx.put_task(self.draft.task(id, kind.spec.clone(), placement));
+        Ok(true)
+    }
+
+    /// Whether a task without room waits. Nothing that placement says of today's instances is
+    /// beyond cure: a size, an attribute or a zone that none of them has can come with the next,
+    /// so what can never be is refused where the request is read.
+    fn may_wait(&self, state: &State, spec: &TaskSpec) -> Result<bool, ApiError> {
+        let provider = spec.capacity_provider.as_ref();
+        if !state.may_wait(&spec.cluster.scope, provider, self.wait_for_room) {
+            return Ok(false);
+        }
+        let row = state.cluster_row(&spec.cluster).unwrap_or_default();
+        if state.tasks.cluster_counts(row).waiting < WAITING_MAX {
+            return Ok(true);
+        }
+        Err(client(
+            "The tasks provisioning capacity limit was exceeded.",
+        ))
     }
 
     /// The tasks that a call with this token started, while the token is remembered.
@@ -232,24 +257,34 @@ impl Run {
     }
 
     /// How ECS tells that tasks found no room (reference §6.6).
-    fn failures(&self, refusal: &Refusal, unplaced: usize) -> Result<Vec<ecs::Failure>, ApiError> {
-        let spec = &self.draft.spec;
-        match (spec.launch_type, refusal) {
-            (LaunchType::Fargate, Refusal::NoInstances | Refusal::Rejected { .. }) => {
-                let failure = ecs::Failure {
-                    reason: Some(NO_FARGATE.into()),
-                    ..ecs::Failure::default()
-                };
-                Ok(vec![failure; unplaced])
-            }
-            (LaunchType::Ec2 | LaunchType::External, Refusal::NoInstances) => Err(invalid(
+    fn failures(&self, state: &State, kind: &Kind) -> Result<Vec<ecs::Failure>, ApiError> {
+        let spec = &kind.spec;
+        let because = |reason: &str| ecs::Failure {
+            reason: Some(reason.into()),
+            ..ecs::Failure::default()
+        };
+        match (spec.launch_type, &kind.refusal) {
+            (_, None) => Ok(Vec::new()),
+            (LaunchType::Fargate, Some(_)) => Ok(vec![because(NO_FARGATE); kind.unplaced]),
+            (LaunchType::Ec2 | LaunchType::External, Some(Refusal::NoInstances)) => Err(invalid(
                 "No Container Instances were found in your cluster.",
             )),
-            (LaunchType::Ec2 | LaunchType::External, Refusal::Rejected { reasons, .. }) => {
-                let each = |(instance, reason): &(InstanceId, Reason)| {
-                    instance_failure(&spec.cluster, *instance, *reason)
+            (LaunchType::Ec2 | LaunchType::External, Some(Refusal::Rejected { reasons, .. })) => {
+                let of_provider = |id: &InstanceId| {
+                    let instance = state.instances.get(id);
+                    spec.capacity_provider.is_none()
+                        || instance.and_then(|i| i.attribute(PROVIDER_ATTRIBUTE))
+                            == Some(spec.capacity_provider.as_ref())
                 };
-                Ok(reasons.iter().map(each).collect())
+                let failures: Vec<ecs::Failure> = reasons
+                    .iter()
+                    .filter(|(instance, _)| of_provider(instance))
+                    .map(|(instance, reason)| instance_failure(&spec.cluster, *instance, *reason))
+                    .collect();
+                if failures.is_empty() {
+                    return Ok(vec![because(NO_INSTANCES_OF_PROVIDER); kind.unplaced]);
+                }
+                Ok(failures)
             }
         }
     }

@@ -7,7 +7,7 @@ use berth_model::id::InstanceId;
 use berth_model::instance::InstanceStatus;
 use berth_model::name::ClusterKey;
 use berth_model::task::{LaunchType, Task};
-use berth_placement::{Reason, Request};
+use berth_placement::{Placement, Reason, Request};
 use berth_state::Tx;
 
 use crate::call::Call;
@@ -128,7 +128,8 @@ fn start(tx: &mut Tx<'_>, draft: &Draft, instances: &[Named]) -> Result<Started,
         };
         let gpus = tx.fleet().free_gpus(id, draft.demand.gpus);
         let task = tx.ids().task();
-        tx.put_task(draft.task(task, spec.clone(), id, gpus));
+        let placement = Placement { instance: id, gpus };
+        tx.put_task(draft.task(task, spec.clone(), Some(placement)));
         tasks.extend(tx.state().tasks.get(task).cloned());
     }
     Ok((tasks, failures))

@@ -3,6 +3,7 @@
 mod blue_green;
 mod bounds;
 mod daemons;
+mod moves;
 mod properties;
 mod rolling;
 mod task_sets;

@@ -74,9 +74,9 @@ fn service() -> impl Strategy<Value = String> {
         1 => Just("strategy=canary call=PRODUCTION_TRAFFIC_SHIFT"),
     ];
     let on = any::<bool>;
-    let flags = (on(), on(), on(), on(), on());
+    let flags = (on(), on(), on(), on(), on(), on());
     (kind, percents(), 0_u32..8, flags).prop_map(|(kind, (min, max), desired, flags)| {
-        let (checked, rebalances, breaker, alarms, waits) = flags;
+        let (checked, rebalances, breaker, alarms, waits, moves) = flags;
         let mut line = format!("service desired={desired} min={min} max={max} ");
         line += match kind {
             "daemon" => "min=0 max=100 daemon",
@@ -87,6 +87,7 @@ fn service() -> impl Strategy<Value = String> {
             (rebalances && kind.is_empty() && max > 100, " rebalances"),
             (breaker, " breaker=rollback"),
             (waits, " waits"),
+            (moves && kind.is_empty(), " moves"),
             (alarms, " alarms=rollback bake=30"),
         ] {
             if on {
@@ -405,7 +406,7 @@ proptest! {
         }
         let (plan, _) = world.look();
         // What is refused is tried again, by time alone.
-        if world.memory.refusals == 0 {
+        if world.refused.is_none() {
             prop_assert!(plan.starts.is_empty() && plan.stops.is_empty(), "{plan:#?}");
             prop_assert!(plan.events.is_empty() && plan.rollouts.is_empty(), "{plan:#?}");
             prop_assert!(plan.run.is_none() && plan.memory.is_none(), "{plan:#?}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::scheduler::{
-    DeploymentId, DeploymentStatus, HookAnswer, HookRun, Rollout, Run, ServiceMemory, Stability,
-    StopType, Throttle, Traffic, Weight,
+    DeploymentId, DeploymentStatus, HookAnswer, HookRun, Refused, Rollout, Run, ServiceMemory,
+    Stability, StopType, Throttle, Traffic, Weight,
 };
 use berth_model::task::{Desired, Health, LastStatus, StopCode};
 use berth_model::text::Text;
@@ -65,6 +65,9 @@ pub(super) struct World {
     pub names: Vec<TaskId>,
     pub machines: BTreeMap<InstanceId, Machine>,
     pub memory: ServiceMemory,
+    pub refused: Option<Refused>,
+    /// Whether tasks move onto instances that have fewer.
+    pub move_over: bool,
     pub inactive: bool,
     pub look_again_at: Option<Timestamp>,
     pub calls: Vec<HookRun>,
@@ -125,6 +128,8 @@ impl World {
                 })
                 .collect(),
             memory: ServiceMemory::default(),
+            refused: None,
+            move_over: false,
             inactive: false,
             look_again_at: None,
             calls: Vec::new(),
@@ -242,6 +247,8 @@ impl World {
                 .map(|(id, m)| (*id, m.condition))
                 .collect(),
             memory: &memory,
+            roomier: self.roomier(),
+            refused: self.refused,
         };
         let before = self.ids.clone();
         let plan = decide(&view, self.now, &mut self.ids);
@@ -252,6 +259,7 @@ impl World {
         );
         let outcomes = self.carry_out(&plan);
         let settled = settle(&view, &plan, &outcomes, self.now);
+        self.refused = settled.refused;
         if let Some(memory) = settled.memory.clone() {
             self.memory = memory;
         }
@@ -299,6 +307,32 @@ impl World {
             self.memory = memory;
         }
         outcomes
+    }
+
+    /// As the gatherer of views finds it, by looking at every machine.
+    fn roomier(&self) -> Option<Roomier> {
+        let live = || {
+            self.tasks
+                .values()
+                .filter(|t| t.last != LastStatus::Stopped)
+        };
+        let rests = |t: &TaskView| t.last == LastStatus::Running && t.desired == Desired::Running;
+        if !self.move_over || self.run.is_some() || !live().all(rests) {
+            return None;
+        }
+        let now = self.now;
+        let movable = |t: &TaskView| t.protected_until.is_none_or(|until| until <= now);
+        let fullest = fullest(live().map(|task| (task, movable(task))))?;
+        let on = |id: InstanceId| live().filter(|task| task.instance == Some(id)).count();
+        let machines = self.machines.iter();
+        let (to, _) = machines
+            .filter(|(_, m)| m.condition == InstanceView::Active)
+            .filter(|(id, m)| on(**id) < m.room && fullest.allows(Some(&m.zone)))
+            .min_by_key(|(id, _)| (on(**id), **id))?;
+        (on(*to) + 2 <= fullest.tasks).then_some(Roomier {
+            from: fullest.instance,
+            to: *to,
+        })
     }
 
     /// The machine with room in the emptiest zone, and its zone.
@@ -693,6 +727,7 @@ impl World {
             }
             "rebalances" => self.rebalances = true,
             "waits" => self.waits = true,
+            "moves" => self.move_over = true,
             "checked" => self.has_check = true,
             "draining" => self.draining = true,
             "breaker" => {
