@@ -33,7 +33,6 @@ const EVENTS_PATH: &str = "/events";
 pub(crate) fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/health", get(health))
-        .route("/metrics", get(metrics))
         .route(EVENTS_PATH, get(events::handle))
         .route("/metrics", get(show_metrics))
         .route(gateway::ACS_PATH, get(gateway::acs_upgrade))
