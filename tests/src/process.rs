@@ -18,13 +18,34 @@ impl Process {
     /// Starts the program with these arguments and variables; it logs to `log`.
     #[must_use]
     pub fn start(arguments: &[&str], environment: &[(&str, &str)], log: &Path) -> Process {
+        Self::begin(arguments, environment, Stdio::null(), log)
+    }
+
+    /// The same for a command that prints, which goes to `output`.
+    #[must_use]
+    pub fn start_printing(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        output: &Path,
+        log: &Path,
+    ) -> Process {
+        let output = File::create(output).expect("the output can be written");
+        Self::begin(arguments, environment, output.into(), log)
+    }
+
+    fn begin(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        output: Stdio,
+        log: &Path,
+    ) -> Process {
         let log = File::options().create(true).append(true).open(log);
         let log = log.expect("the log can be written");
         let child = command()
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(output)
             .stderr(log)
             .spawn();
         Process(Some(child.expect("berth starts")))

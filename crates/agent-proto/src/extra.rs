@@ -7,6 +7,7 @@
 //! | where | name | meaning |
 //! |---|---|---|
 //! | ACS `Task` | `berthAwsvpc` | the agent makes the task's network itself: [`Awsvpc`] |
+//! | ACS `Container` | `berthImage` | the image as the task definition names it, where `image` names a digest instead |
 //! | `SubmitTaskStateChange` | `berthAddress` | the address that it gave the task: [`OwnAddress`] |
 //! | registration attribute | [`CAPACITY_ATTRIBUTE`] | what the machine is offered as |
 //! | registration attribute | [`MACHINE_ATTRIBUTE`] | which machine it is, so that one machine offered twice is counted once |

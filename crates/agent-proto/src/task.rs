@@ -104,6 +104,10 @@ pub struct Container {
     pub name: String,
     /// The image.
     pub image: String,
+    /// Ours: the image as the task definition names it, where `image` names a digest instead. The
+    /// task metadata show this one, as Amazon's do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub berth_image: Option<String>,
     /// The container's ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_arn: Option<String>,

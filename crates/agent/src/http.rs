@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -364,6 +365,62 @@ impl ApiClient {
         read_answer(status, &body)
     }
 
+    /// Gets what the server has at a path with its query, signed, piece by piece.
+    ///
+    /// # Errors
+    /// When the server refuses, or does not begin to answer in time.
+    pub async fn get(&self, signer: &Signer, path_and_query: &str) -> Result<Pieces, CallError> {
+        let target = (Method::GET, path_and_query);
+        let request = self.signed(signer, target, HeaderMap::new(), Vec::new())?;
+        let exchange = async {
+            let answer = self.client.request(request).await;
+            let answer = answer.map_err(|e| CallError::Failed(chain(&e)))?;
+            if answer.status().is_success() {
+                return Ok(Pieces(answer.into_body()));
+            }
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+            let body = body.collect().await;
+            let body = body.map_err(|e| CallError::Failed(chain(&*e)))?.to_bytes();
+            let refused = read_answer(status, &body).err();
+            Err(refused.unwrap_or_else(|| CallError::Failed(format!("status {status}"))))
+        };
+        match tokio::time::timeout(CALL_TIMEOUT, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(CallError::Failed("timed out".to_owned())),
+        }
+    }
+
+    /// A request with these headers to sign.
+    fn signed(
+        &self,
+        signer: &Signer,
+        (method, path_and_query): (Method, &str),
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Request<Full<Bytes>>, CallError> {
+        let failed = |error: &dyn std::error::Error| CallError::Failed(chain(error));
+        headers.insert(HOST, self.host.clone());
+        let unsigned = Unsigned {
+            method: &method,
+            path_and_query,
+            headers: &headers,
+            body: &body,
+        };
+        let signed = signer.sign(&unsigned, self.clock.wall());
+        headers.extend(signed.map_err(|e| failed(&e))?);
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        let mut parts = self.server.clone().into_parts();
+        let path_and_query = path_and_query.parse::<http::uri::PathAndQuery>();
+        parts.path_and_query = Some(path_and_query.map_err(|e| failed(&e))?);
+        let uri = Uri::from_parts(parts).map_err(|e| failed(&e))?;
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
     async fn exchange(
         &self,
         signer: &Signer,
@@ -385,34 +442,37 @@ impl ApiClient {
     ) -> Result<(StatusCode, Bytes), CallError> {
         let failed = |error: &dyn std::error::Error| CallError::Failed(chain(error));
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, self.host.clone());
         let json = HeaderValue::from_static("application/x-amz-json-1.1");
         headers.insert(CONTENT_TYPE, json);
         let target = HeaderValue::from_str(target);
         headers.insert("x-amz-target", target.map_err(|e| failed(&e))?);
-        let unsigned = Unsigned {
-            method: &Method::POST,
-            path_and_query: "/",
-            headers: &headers,
-            body: &body,
-        };
-        let signed = signer.sign(&unsigned, self.clock.wall());
-        headers.extend(signed.map_err(|e| failed(&e))?);
-        headers.insert(USER_AGENT, self.user_agent.clone());
-        let mut parts = self.server.clone().into_parts();
-        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
-        let uri = Uri::from_parts(parts).map_err(|e| failed(&e))?;
-        let mut request = Request::new(Full::new(Bytes::from(body)));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-
+        let request = self.signed(signer, (Method::POST, "/"), headers, body)?;
         let answer = self.client.request(request).await.map_err(|e| failed(&e))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
         let body = body.collect().await;
         let body = body.map_err(|e| CallError::Failed(chain(&*e)))?;
         Ok((status, body.to_bytes()))
+    }
+}
+
+/// The answer to a GET, whose body comes in pieces.
+pub struct Pieces(Incoming);
+
+impl Pieces {
+    /// The next piece; `None` at the end.
+    ///
+    /// # Errors
+    /// When the connection broke off.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CallError> {
+        while let Some(frame) = self.0.frame().await {
+            let frame = frame.map_err(|e| CallError::Failed(chain(&e)))?;
+            // What is no data is a trailer, of which nothing is expected.
+            if let Ok(piece) = frame.into_data() {
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
     }
 }
 

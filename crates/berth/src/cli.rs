@@ -51,6 +51,9 @@ pub(crate) enum Command {
     Env(Env),
     /// What the server is doing.
     Status(Status),
+    /// What happens: task, instance and service events, as EventBridge would deliver them, one
+    /// line of JSON each.
+    Events(Events),
     /// What runs, with the CPU and memory that it uses.
     Top(Top),
     /// Why a task waits or a service lacks tasks, or where they went: a sentence per instance.
@@ -484,6 +487,58 @@ pub(crate) struct Status {
     pub(crate) output: String,
 }
 
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventType {
+    /// ECS Task State Change.
+    Task,
+    /// ECS Container Instance State Change.
+    Instance,
+    /// ECS Service Action.
+    Service,
+    /// ECS Deployment State Change.
+    Deployment,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Goes on with what happens from now on; else ends with what the server still remembers.
+    #[arg(long, env = "BERTH_FOLLOW")]
+    pub(crate) follow: bool,
+    /// Of this cluster alone.
+    #[arg(long, env = "BERTH_CLUSTER", value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Of these types alone.
+    #[arg(long, env = "BERTH_TYPE", value_enum, value_delimiter = ',')]
+    pub(crate) r#type: Vec<EventType>,
+    /// The server's data directory, where its address and access key are [default: that of berth
+    /// dev].
+    #[arg(long, env = "BERTH_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The server, if it is not this machine's. Signed for with AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY of the environment.
+    #[arg(long, env = "BERTH_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The region whose events are wanted.
+    #[arg(
+        long,
+        env = "BERTH_REGION",
+        value_name = "REGION",
+        default_value = "us-east-1"
+    )]
+    pub(crate) region: String,
+    /// The account whose events are wanted, in dev.
+    #[arg(
+        long,
+        env = "BERTH_ACCOUNT",
+        value_name = "12 DIGITS",
+        default_value = "000000000000"
+    )]
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// A task's id, a service's name, or the ARN of either.
@@ -737,6 +792,9 @@ mod tests {
             "berth env --data-dir d",
             "berth status --output json",
             "berth status --server https://b --ca-file c --alive",
+            "berth events",
+            "berth events --follow --cluster c --type task,deployment --data-dir d",
+            "berth events --server https://b --ca-file c --region r --account 123456789012",
             "berth top --cluster c --service s --sort memory --tasks 5 --once",
             "berth top --server https://b --ca-file c --every 5s",
             "berth top --output json --account 123456789012",

@@ -15,6 +15,7 @@ mod doctor;
 mod doctor_agent;
 mod duration;
 mod env;
+mod events;
 mod exit;
 mod explain;
 mod files;
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Env(env) => wait_for(env::run(&env))?,
         Command::Status(status) => Ok(wait_for(status::run(&status))??),
+        Command::Events(events) => wait_for(events::run(&events))?,
         Command::Top(top) => wait_for(top::run(&top))?,
         Command::Completion { shell } => {
             let name = "berth";

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use berth_model::id::InstanceId;
 use berth_model::instance::InstanceStatus;
-use berth_model::name::{ClusterKey, ServiceKey};
+use berth_model::name::{ClusterKey, Scope, ServiceKey};
 use berth_model::service::ServiceStatus;
 use berth_model::task::LastStatus;
+use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_reconcile::services::Looked;
 use berth_state::{Changed, State};
@@ -126,6 +127,19 @@ impl Turns {
             self.sweep_at = now;
         }
         self.touch(state, &told.changes, now);
+    }
+
+    /// Takes in that alarms went into ALARM, or out of it: services whose deployments watch them
+    /// are worth a look.
+    pub fn alarms_turned(&mut self, state: &State, turned: &BTreeSet<(Scope, Text)>, now: u64) {
+        for service in state.services.iter() {
+            let scope = &service.key.cluster.scope;
+            let watched = service.spec.deployment.alarms.iter();
+            let mut watched = watched.flat_map(|alarms| alarms.names.iter());
+            if watched.any(|name| turned.contains(&(scope.clone(), name.clone()))) {
+                self.queue.add(service.key.clone(), now);
+            }
+        }
     }
 
     /// The services to look at now; each is to be answered by [`looked`](Self::looked) or

@@ -82,6 +82,9 @@ pub struct ContainerFacts {
     /// Whether the definition has a health check; the image's own does not count.
     #[serde(default)]
     pub health_check: bool,
+    /// Whether its image's tag is not resolved to a digest: `versionConsistency` is `disabled`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_tag: bool,
 }
 
 /// What placement and task life read from a task definition. All of it follows from the body.

@@ -141,7 +141,8 @@ pub struct ContainerInstance {
     /// Labels.
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
-    /// Raised by every change that a user can see.
+    /// Raised by every change of it that a user can see, and by its tasks' changes once they are
+    /// forgotten. What is shown is more: the state adds the changes of the tasks that it has.
     pub version: u32,
 }
 

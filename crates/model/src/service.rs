@@ -11,6 +11,7 @@
 
 mod deployment;
 mod event;
+mod notice;
 mod spec;
 mod task_set;
 
@@ -25,6 +26,7 @@ use crate::time::Timestamp;
 
 pub use deployment::{Deployment, ServiceDeployment, ServiceRevision};
 pub use event::{EVENTS_MAX, ServiceEvent};
+pub use notice::{Notice, NoticeKind, ServiceNotice};
 pub use spec::{
     Alarms, CircuitBreaker, Controller, DeploymentConfiguration, HookTarget, LifecycleHook,
     PlacementStrategy, Propagate, Scheduling, ServiceCapacity, ServiceSpec, StepDeployment,

@@ -440,6 +440,17 @@ impl Task {
         Some(task)
     }
 
+    /// How often it has changed what its instance shows of itself: when it was placed, when it
+    /// ran, when it stopped. The version of an instance counts these of all its tasks, so that
+    /// placing a task writes the task's record alone.
+    #[must_use]
+    pub fn instance_changes(&self) -> u32 {
+        let placed = u32::from(self.instance.is_some());
+        let ran = u32::from(self.seen.started_at.is_some());
+        let stopped = u32::from(self.last == LastStatus::Stopped);
+        placed * (1 + ran + stopped)
+    }
+
     /// Whether it is protected from scale-in and deployments at this instant.
     #[must_use]
     pub fn is_protected(&self, now: Timestamp) -> bool {

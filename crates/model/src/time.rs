@@ -34,6 +34,35 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The instant in RFC 3339 with milliseconds, such as `2026-11-30T23:59:59.250Z`.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        let millis = self.0.rem_euclid(1000);
+        format!("{}.{millis:03}Z", self.date_and_time())
+    }
+
+    /// The instant in RFC 3339, cut off at the second.
+    #[must_use]
+    pub fn to_rfc3339_seconds(self) -> String {
+        self.date_and_time() + "Z"
+    }
+
+    /// Days to date by H. Hinnant's `civil_from_days`.
+    fn date_and_time(self) -> String {
+        let seconds = self.0.div_euclid(1000);
+        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let shifted = days + 719_468;
+        let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * march + 2) / 5 + 1;
+        let month = if march < 10 { march + 3 } else { march - 9 };
+        let year = year + era * 400 + i64::from(month <= 2);
+        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    }
+
     /// The instant one millisecond later: the least that a later transaction may show.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -67,5 +96,24 @@ impl fmt::Display for Timestamp {
             self.0.div_euclid(1000),
             self.0.rem_euclid(1000)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_read_as_dates() {
+        for (millis, date) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_007, "2000-02-29T00:00:00.007Z"),
+            (1_796_083_199_250, "2026-11-30T23:59:59.250Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).to_rfc3339(), date);
+        }
+        let late = Timestamp::from_millis(1_796_083_199_999);
+        assert_eq!(late.to_rfc3339_seconds(), "2026-11-30T23:59:59Z");
     }
 }

@@ -25,6 +25,7 @@ mod telemetry;
 
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
+pub use ecs::events::{Envelope, EventKind, EventView};
 pub use error::ApiError;
 pub use logs::{
     LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,

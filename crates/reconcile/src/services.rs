@@ -12,10 +12,12 @@ mod gather;
 mod task;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use berth_model::id::InstanceId;
-use berth_model::name::ServiceKey;
+use berth_model::name::{Scope, ServiceKey};
+use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_model::waiting::WaitForRoom;
 use berth_state::Tx;
@@ -29,6 +31,8 @@ pub struct Surroundings {
     pub healthy_after: Duration,
     /// Instances whose agents have been away for so long that their tasks are replaced.
     pub lost: BTreeSet<InstanceId>,
+    /// Alarms that are in ALARM, by name: whoever evaluates metrics says which.
+    pub in_alarm: Arc<BTreeSet<(Scope, Text)>>,
     /// Whether tasks move onto instances that have fewer of their service: `--move-over`.
     pub move_over: bool,
     /// Which tasks wait when there is no room for them. Those of a service wait for as long as it

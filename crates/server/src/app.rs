@@ -7,7 +7,9 @@ use berth_ops::Context;
 use berth_state::State;
 
 use crate::accounts::Access;
+use crate::alarms::Alarms;
 use crate::contacts::Contacts;
+use crate::events::EventBus;
 use crate::gateway::Gateway;
 use crate::metrics::{Metrics, MetricsDetail};
 use crate::rates::Rates;
@@ -23,6 +25,8 @@ pub(crate) struct App {
     pub(crate) newest: Arc<ArcSwap<State>>,
     /// The agents' sessions.
     pub(crate) gateway: Arc<Gateway>,
+    /// The event bus.
+    pub(crate) events: Arc<EventBus>,
     /// What agents told lately.
     pub(crate) telemetry: Arc<Telemetry>,
 }
@@ -37,6 +41,8 @@ pub(crate) struct Front {
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.
     pub(crate) tls: bool,
+    /// Which alarms are in ALARM.
+    pub(crate) alarms: Alarms,
     /// How much each account may ask for.
     pub(crate) rates: Rates,
     /// What `/metrics` tells of what runs.

@@ -3,6 +3,7 @@
 mod agents;
 mod api;
 mod body;
+mod events;
 mod local;
 mod own;
 mod refusals;
@@ -25,10 +26,14 @@ use crate::telemetry::{self, Moment, RowFilter};
 
 pub(crate) use serve::{Listener, serve};
 
+/// Where the event bus is listened to.
+const EVENTS_PATH: &str = "/events";
+
 /// Everything that the server answers.
 pub(crate) fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/health", get(health))
+        .route(EVENTS_PATH, get(events::handle))
         .route("/metrics", get(show_metrics))
         .route(gateway::ACS_PATH, get(gateway::acs_upgrade))
         .route(gateway::TCS_PATH, get(gateway::tcs_upgrade))

@@ -7,10 +7,12 @@
 //! - what a client sees goes through `ops`, what an agent sees through the gateway.
 
 mod accounts;
+mod alarms;
 mod app;
 mod clock;
 mod config;
 mod contacts;
+mod events;
 mod gateway;
 mod history;
 mod http;
@@ -31,6 +33,7 @@ mod worlds;
 mod writer;
 
 pub use accounts::{Access, AccessKey, LOCAL_AGENT_KEY};
+pub use alarms::Alarms;
 pub use config::{Config, Tls};
 pub use metrics::MetricsDetail;
 pub use rates::RateLimits;
@@ -38,6 +41,7 @@ pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes
 // from here.
+pub use berth_model::name::Scope;
 pub use berth_model::waiting::WaitForRoom;
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;

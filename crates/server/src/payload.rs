@@ -22,6 +22,7 @@ use berth_api::ecs;
 use berth_model::definition::{DefinitionFacts, NetworkMode, TaskDefinition};
 use berth_model::instance::ContainerInstance;
 use berth_model::task::{Desired, Task};
+use berth_model::text::Text;
 
 /// CPU units of one vCPU: the wire has the task's limit in vCPU.
 const CPU_UNITS_PER_VCPU: f64 = 1024.0;
@@ -69,6 +70,8 @@ pub(crate) struct PayloadContext {
     pub(crate) logs: LogRoute,
     /// The availability zone of the instance.
     pub(crate) zone: Option<String>,
+    /// The digests that the task's deployment settled on, in the order of its containers.
+    pub(crate) digests: Vec<Option<Text>>,
     /// Credentials of the task role, for the containers.
     pub(crate) role_credentials: Option<proto::Credentials>,
     /// Credentials of the execution role, for the agent.

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::alarms::Alarms;
 use crate::app::{Front, Phase};
 use crate::config::{Config, Tls};
 use crate::http::{Listener, router, serve};
@@ -100,6 +101,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         roles: RoleKey::derive(&config.page_key),
         local_only: config.local_only,
         tls: tls.is_some(),
+        alarms: Alarms::default(),
         rates: Rates::new(config.rate_limits),
         metrics_detail: config.metrics_detail,
         contacts: Arc::default(),
@@ -152,6 +154,12 @@ impl Running {
     /// From now on `/health` says 200, as soon as this server leads.
     pub fn set_ready(&self) {
         self.front.not_ready.store(None);
+    }
+
+    /// Where whoever evaluates metrics says which alarms are in ALARM.
+    #[must_use]
+    pub fn alarms(&self) -> Alarms {
+        self.front.alarms.clone()
     }
 
     /// Takes backups while the server goes on.

@@ -10,10 +10,11 @@ use berth_model::name::ServiceKey;
 use berth_ops::Context;
 use berth_reconcile::services::{Looked, Surroundings, look};
 use berth_state::{Changed, Failure, Lane};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::alarms::InAlarm;
 use crate::clock;
 
 /// Where the rest of the server tells the loop what changed.
@@ -43,13 +44,16 @@ impl ServiceBell {
     }
 }
 
-/// Looks at services until it is told to stop. `around` has the settings; who is lost is told.
+/// Looks at services until it is told to stop. `around` has the settings; who is lost, and which
+/// alarms ring, is told.
 pub(crate) async fn run(
     cx: Arc<Context>,
     bell: Arc<ServiceBell>,
     around: Surroundings,
+    mut alarms: watch::Receiver<InAlarm>,
     cancel: CancellationToken,
 ) {
+    let mut in_alarm = InAlarm::default();
     let mut turns = Turns::default();
     let mut looks: JoinSet<(ServiceKey, Result<Looked, Failure>)> = JoinSet::new();
     loop {
@@ -61,9 +65,16 @@ pub(crate) async fn run(
         // Taken after the news, so that it has what they tell of.
         let state = cx.state.snapshot();
         turns.hear(&state, &told, now);
+        let rings = alarms.borrow_and_update().clone();
+        if rings != in_alarm {
+            let turned = rings.symmetric_difference(&in_alarm).cloned().collect();
+            turns.alarms_turned(&state, &turned, now);
+            in_alarm = rings;
+        }
         for key in turns.next(&state, now) {
             let around = Surroundings {
                 lost: lost.clone(),
+                in_alarm: in_alarm.clone(),
                 ..around.clone()
             };
             looks.spawn(step(cx.clone(), key, around));
@@ -72,6 +83,7 @@ pub(crate) async fn run(
         tokio::select! {
             () = cancel.cancelled() => break,
             () = bell.bell.notified() => {}
+            Ok(()) = alarms.changed() => {}
             () = tokio::time::sleep_until(clock::at_monotonic_ms(turns.due())) => {}
             Some(done) = looks.join_next() => match done {
                 Ok((key, Ok(looked))) => {

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::{App, Front, Phase};
 use crate::clock;
 use crate::config::Config;
+use crate::events::EventBus;
 use crate::gateway::Gateway;
 use crate::history::{self, History};
 use crate::logs::{Logs, finish_deletions};
@@ -179,6 +180,8 @@ impl Ground {
         let told = gateway.clone();
         let news = Arc::new(ServiceBell::default());
         let service_news = news.clone();
+        let events = EventBus::new(newest.clone(), users.clone());
+        let bus = events.clone();
         let waiting_news = Arc::new(WaitingNews::default());
         let (told_of_waiting, saved) = (waiting_news.clone(), newest.clone());
         let task = WriterTask {
@@ -186,10 +189,11 @@ impl Ground {
             inbox,
             store: store.clone(),
             metrics: front.metrics.clone(),
-            follower: Box::new(move |changes| {
-                told.dispatch(changes);
-                service_news.changed(changes);
-                told_of_waiting.changed(&saved.load(), changes);
+            follower: Box::new(move |published| {
+                told.dispatch(&published.changes);
+                service_news.changed(&published.changes);
+                told_of_waiting.changed(&saved.load(), &published.changes);
+                bus.published(published);
             }),
             panics_told: 0,
         };
@@ -225,6 +229,7 @@ impl Ground {
                 wait_for_room: config.wait_for_room,
                 ..Surroundings::default()
             },
+            front.alarms.watch(),
             users.clone(),
         ));
         loops.spawn(waiting::run(
@@ -233,6 +238,7 @@ impl Ground {
             config.wait_for_room,
             users.clone(),
         ));
+        loops.spawn(events.clone().run());
         loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));
         loops.spawn(telemetry::run(
             telemetry.clone(),
@@ -255,6 +261,7 @@ impl Ground {
             cx,
             newest,
             gateway,
+            events,
             telemetry,
         });
         front.phase.store(Arc::new(Phase::Leading(app.clone())));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use berth_leader::{DOWN_FOR, Next, Outage, REPORTS_WAIT, Step, WriterPace};
 use berth_state::{
-    Changed, Commit, Failure, Gathered, Inbox, Job, Lane, LaneLimits, Lanes, Outcome, Published,
-    Tx, Verdict, Writer,
+    Commit, Failure, Gathered, Inbox, Job, Lane, LaneLimits, Lanes, Outcome, Published, Tx,
+    Verdict, Writer,
 };
 use berth_storage::{CommitError, Resolved, Store};
 use futures_util::FutureExt;
@@ -153,7 +153,7 @@ pub(crate) enum Ended {
 }
 
 /// Who is told of published changes. Called on the writer's task, so it only hands them on.
-pub(crate) type Follower = Box<dyn Fn(&[Changed]) + Send>;
+pub(crate) type Follower = Box<dyn Fn(&Published) + Send>;
 
 /// The writer with all that its task needs.
 pub(crate) struct WriterTask {
@@ -301,8 +301,8 @@ impl WriterTask {
                 .inc_by(jobs as u64);
         }
         self.note_state();
-        if !published.changes.is_empty() {
-            (self.follower)(&published.changes);
+        if !published.changes.is_empty() || !published.notices.is_empty() {
+            (self.follower)(published);
         }
     }
 

@@ -290,3 +290,70 @@ async fn a_serving_server_checks_key_signature_and_time() {
     assert!(answer.contains("UnrecognizedClientException"), "{answer}");
     server.end().await;
 }
+
+/// An alarm that goes off while a deployment runs takes it back. No agent is needed: tasks that
+/// find no room keep the deployment going.
+#[tokio::test]
+async fn an_alarm_takes_a_deployment_back() {
+    let server = server(Access::Anybody, true).await;
+    let call = async |operation: &str, body: &str| {
+        let answer = server.call(&target(operation), body, &unverified()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{operation}: {answer}");
+        answer
+    };
+    call("CreateCluster", "{}").await;
+    let definition = r#"{"family": "web",
+        "containerDefinitions": [{"name": "app", "image": "i", "memory": 16}]}"#;
+    call("RegisterTaskDefinition", definition).await;
+    call("RegisterTaskDefinition", definition).await;
+    let create = r#"{"serviceName": "web", "taskDefinition": "web:1", "desiredCount": 0,
+        "deploymentConfiguration": {"alarms":
+            {"alarmNames": ["errors", "latency"], "enable": true, "rollback": true}}}"#;
+    call("CreateService", create).await;
+    let until = async |what: &str, operation: &str, body: &str| {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = call(operation, body).await;
+            if answer.contains(what) {
+                return answer;
+            }
+            let patient = tokio::time::Instant::now() < deadline;
+            assert!(patient, "no {what} in {answer}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let services = r#"{"services": ["web"]}"#;
+    until("COMPLETED", "DescribeServices", services).await;
+
+    let alarms = server.running.alarms();
+    let scope = || "000000000000/us-east-1".parse().unwrap();
+    // One that rings before the deployment begins does not count, nor does another account's.
+    alarms.set(scope(), "latency", true);
+    alarms.set("111111111111/us-east-1".parse().unwrap(), "errors", true);
+    let update = r#"{"service": "web", "taskDefinition": "web:2", "desiredCount": 1}"#;
+    call("UpdateService", update).await;
+    until("was unable to place a task", "DescribeServices", services).await;
+    let listing = r#"{"service": "web"}"#;
+    let list = call("ListServiceDeployments", listing).await;
+    assert!(list.contains("IN_PROGRESS"), "{list}");
+
+    alarms.set(scope(), "errors", true);
+    let list = until("ROLLBACK_", "ListServiceDeployments", listing).await;
+    let reason = "Service deployment rolled back because alarm was detected.";
+    assert!(list.contains(reason), "{list}");
+    let arn = list
+        .split('"')
+        .find(|part| part.contains(":service-deployment/"));
+    let body = format!(r#"{{"serviceDeploymentArns": ["{}"]}}"#, arn.unwrap());
+    let described = call("DescribeServiceDeployments", &body).await;
+    let triggered = r#""triggeredAlarmNames":["errors"]"#;
+    assert!(described.contains(triggered), "{described}");
+    assert!(described.contains(r#""status":"TRIGGERED""#), "{described}");
+    let service = call("DescribeServices", services).await;
+    assert!(
+        service.contains("deployment failed: alarm detected."),
+        "{service}"
+    );
+    assert!(service.contains("task-definition/web:1"), "{service}");
+    server.end().await;
+}

@@ -328,6 +328,7 @@ impl Term {
         let around = Surroundings {
             healthy_after: self.settings.healthy_after,
             lost: self.news.given_up().clone(),
+            in_alarm: Arc::default(),
             move_over: self.settings.move_over,
             wait_for_room: self.settings.wait_for_room,
         };

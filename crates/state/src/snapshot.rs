@@ -149,6 +149,14 @@ impl State {
         self.instances.get(id)
     }
 
+    /// The instance's version: raised by every change of it that a user can see, also by those of
+    /// its tasks, which are not written into its record.
+    #[must_use]
+    pub fn instance_version(&self, instance: &ContainerInstance) -> u32 {
+        let counts = self.tasks.instance_counts(instance.id);
+        instance.version.saturating_add(counts.changes)
+    }
+
     /// The instance that is kept free for a task.
     #[must_use]
     pub fn held_for(&self, task: TaskId) -> Option<InstanceId> {

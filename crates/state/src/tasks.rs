@@ -49,6 +49,9 @@ pub struct InstanceCounts {
     pub pending: u32,
     /// Tasks that have not stopped, whatever their status.
     pub live: u32,
+    /// How often its tasks, stopped ones that are kept included, changed what it has left:
+    /// see [`Task::instance_changes`].
+    pub changes: u32,
 }
 
 /// How many tasks of one deployment, task set or service run and start. Those that are to stop
@@ -450,7 +453,11 @@ impl Tasks {
 
     fn recount(&mut self, cluster: i64, before: Option<&Task>, after: Option<&Task>) {
         let counted = |task: Option<&Task>| {
-            task.map(|t| (t.last, t.spec.launch_type, t.instance, t.is_waiting()))
+            task.map(|t| {
+                let changes = t.instance_changes();
+                let waits = t.is_waiting();
+                (t.last, t.spec.launch_type, t.instance, changes, waits)
+            })
         };
         if counted(before) == counted(after) {
             return;
@@ -483,6 +490,8 @@ impl Tasks {
             if phase(task.last) != Phase::Stopped {
                 add(&mut counts.live, one);
             }
+            let changes = i32::try_from(task.instance_changes()).unwrap_or(i32::MAX);
+            add(&mut counts.changes, changes * one);
             set_count(&mut self.instance_counts, instance, counts);
         }
     }

@@ -13,6 +13,7 @@ use berth_model::log::{LogGroup, LogGroupKey, LogStream, LogStreamKey};
 use berth_model::name::{ClusterKey, DefinitionKey, Scope, ServiceKey};
 use berth_model::resources::HostPort;
 use berth_model::scheduler::Refused;
+use berth_model::service::ServiceNotice;
 use berth_model::setting::AccountSetting;
 use berth_model::task::{LastStatus, Task};
 use berth_model::text::Text;
@@ -58,6 +59,8 @@ pub(crate) enum Mutation {
         before: Option<Connection>,
         after: Option<Connection>,
     },
+    /// Nothing of the state: told to whoever listens once the batch is saved.
+    Notice(Arc<ServiceNotice>),
     Refused {
         service: ServiceKey,
         before: Option<Refused>,
@@ -73,6 +76,7 @@ pub(crate) enum Mutation {
 impl Mutation {
     pub(crate) fn changed(&self) -> Changed {
         match self {
+            Self::Notice(_) => Changed::Other,
             Self::Connection { instance, .. } => Changed::Connection(*instance),
             // The scheduler has noted when to look again.
             Self::Refused { .. } => Changed::Other,
@@ -195,10 +199,17 @@ impl Tx<'_> {
         self.put(Record::Task(Arc::new(task)));
     }
 
-    /// Removes a task; an absent one is no error.
+    /// Removes a task; an absent one is no error. What it added to its instance's version goes
+    /// into the instance's record, so that the version never goes back.
     pub fn remove_task(&mut self, id: TaskId) {
-        if let Some(task) = self.state.tasks.get(id).cloned() {
-            self.remove(Record::Task(task));
+        let Some(task) = self.state.tasks.get(id).cloned() else {
+            return;
+        };
+        let raised = task.instance_changes();
+        let instance = task.instance;
+        self.remove(Record::Task(task));
+        if let Some(instance) = instance {
+            self.raise_version(instance, raised);
         }
     }
 
@@ -238,11 +249,21 @@ impl Tx<'_> {
         }
     }
 
-    /// Notes whether an instance's agent is connected; `None` forgets the instance. Not saved.
+    /// Tells the event bus something about a service, once this transaction is saved.
+    pub fn tell_bus(&mut self, notice: ServiceNotice) {
+        self.log.push(Mutation::Notice(Arc::new(notice)));
+    }
+
+    /// Notes whether an instance's agent is connected; `None` forgets the instance. Not saved,
+    /// but for the version of the instance, which a connection that comes or goes raises.
     pub fn set_connection(&mut self, instance: InstanceId, connection: Option<Connection>) {
         let before = self.state.connections.get(&instance).copied();
         if before == connection {
             return;
+        }
+        let connected = |connection: Option<Connection>| connection.is_some_and(|c| c.connected);
+        if connection.is_some() && connected(before) != connected(connection) {
+            self.raise_version(instance, 1);
         }
         let mutation = Mutation::Connection {
             instance,
@@ -251,6 +272,14 @@ impl Tx<'_> {
         };
         apply(self.state, self.fleet, &mutation);
         self.log.push(mutation);
+    }
+
+    fn raise_version(&mut self, instance: InstanceId, by: u32) {
+        if let Some(record) = self.state.instances.get(&instance) {
+            let mut record = ContainerInstance::clone(record);
+            record.version = record.version.saturating_add(by);
+            self.put_instance(record);
+        }
     }
 
     /// Notes when a service that found no room tries again; `None` once it found some. Not saved.
@@ -323,6 +352,7 @@ pub(crate) fn undo(state: &mut State, fleet: &mut Fleet, log: &[Mutation]) {
                 before: after,
                 after: before,
             },
+            Mutation::Notice(_) => continue,
             Mutation::Refused {
                 service,
                 before,
@@ -348,6 +378,7 @@ pub(crate) fn undo(state: &mut State, fleet: &mut Fleet, log: &[Mutation]) {
 
 fn apply(state: &mut State, fleet: &mut Fleet, mutation: &Mutation) {
     match mutation {
+        Mutation::Notice(_) => {}
         Mutation::Record { row, before, after } => {
             match (before, after) {
                 (_, Some(after)) => load_record(state, *row, after.clone()),
@@ -522,7 +553,10 @@ pub(crate) fn index(
                 old.map(|r| Host::of(r, connected)),
                 new.map(|r| Host::of(r, connected)),
             );
-            fleet.host_changed(old.as_ref(), new.as_ref());
+            // Most changes raise the version alone, which placement does not look at.
+            if old != new {
+                fleet.host_changed(old.as_ref(), new.as_ref());
+            }
         }
         Some(Record::Task(task)) => {
             let (old, new) = (

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use berth_model::service::ServiceNotice;
 use berth_model::time::Timestamp;
 use berth_placement::Fleet;
 
@@ -50,6 +51,8 @@ pub enum Outcome {
 pub struct Published {
     /// What changed, each key once, in no order.
     pub changes: Vec<Changed>,
+    /// What services tell the event bus, in the order of their telling.
+    pub notices: Vec<Arc<ServiceNotice>>,
     /// Jobs of this batch, by lane.
     pub jobs: [usize; 3],
 }
@@ -281,6 +284,14 @@ fn answer(flight: Flight, verdict: Verdict) -> Published {
         seen.into_iter()
             .filter(|changed| *changed != Changed::Other),
     );
+    let notices = flight
+        .log
+        .into_iter()
+        .filter_map(|mutation| match mutation {
+            Mutation::Notice(notice) => Some(notice),
+            Mutation::Record { .. } | Mutation::Connection { .. } => None,
+        });
+    published.notices.extend(notices);
     for (lane, job) in flight.jobs {
         published.jobs[lane as usize] += 1;
         job.finish(verdict);

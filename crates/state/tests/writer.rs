@@ -184,6 +184,7 @@ fn definition() -> TaskDefinition {
         ports: Vec::new(),
         dynamic_ports: 0,
         health_check: false,
+        keeps_tag: false,
     };
     TaskDefinition {
         key: DEFINITION.parse().unwrap(),
@@ -457,9 +458,11 @@ fn a_deposed_writer_answers_everything_that_waits() {
 }
 
 #[test]
-fn connections_are_seen_but_never_saved() {
+fn connections_are_seen_and_nothing_of_them_is_saved_but_the_version() {
     let mut bench = furnished();
     let id = InstanceId::from_bytes([1; 16]);
+    let version = |state: &State| state.instances.get(&id).map(|record| record.version);
+    let before = version(&bench.state()).unwrap();
     let noted = bench.submit(Lane::Agents, move |tx| {
         let since = tx.now();
         tx.set_connection(
@@ -471,10 +474,12 @@ fn connections_are_seen_but_never_saved() {
         );
         Ok(())
     });
-    assert!(matches!(bench.gather(), Gathered::Answered(_)));
+    assert_eq!(bench.settle(Outcome::Saved), 1);
     assert_eq!(noted.now_or_never(), Some(Ok(())));
     assert!(bench.state().is_connected(id));
-    assert!(!bench.reloaded().is_connected(id));
+    let reloaded = bench.reloaded();
+    assert!(!reloaded.is_connected(id));
+    assert_eq!(version(&reloaded), Some(before + 1));
 }
 
 #[test]

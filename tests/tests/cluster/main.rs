@@ -10,6 +10,7 @@ mod commands;
 mod docker_tasks;
 mod doctor;
 mod doctor_agent;
+mod events;
 mod python_clients;
 mod secrets;
 mod services;

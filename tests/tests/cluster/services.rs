@@ -100,6 +100,20 @@ fn a_service_starts_rolls_scales_and_goes() {
 
 #[test]
 fn a_bad_deployment_is_rolled_back_by_the_circuit_breaker() {
+    is_rolled_back(&json!([{ "name": "BERTH_SIM_FAIL", "value": "pull" }]));
+}
+
+/// In `berth dev` a task counts as healthy as soon as it runs; one that ends right then must not.
+#[test]
+fn a_deployment_whose_tasks_end_at_once_is_rolled_back_by_the_circuit_breaker() {
+    is_rolled_back(&json!([
+        { "name": "BERTH_SIM_RUN_MS", "value": "300" },
+        { "name": "BERTH_SIM_EXIT_CODE", "value": "1" },
+    ]));
+}
+
+/// Deploys what `environment` breaks over what works, and waits until that is back.
+fn is_rolled_back(environment: &Value) {
     let server = two_agents();
     let aws = server.aws();
     register(&aws, "web", &json!([]));
@@ -114,11 +128,7 @@ fn a_bad_deployment_is_rolled_back_by_the_circuit_breaker() {
         let seen = service(&aws, "web");
         (seen["deployments"][0]["rolloutState"] == "COMPLETED").then_some(())
     });
-    register(
-        &aws,
-        "web",
-        &json!([{ "name": "BERTH_SIM_FAIL", "value": "pull" }]),
-    );
+    register(&aws, "web", environment);
     let update = ["ecs", "update-service", "--service", "web"];
     let _ = aws.run(&[&update[..], &["--task-definition", "web:2"]].concat());
     let back = wait_for("the deployment to be rolled back", SOON * 3, || {

@@ -98,7 +98,8 @@ pub(super) async fn container(
     object.put("DockerId", view.runtime_id.as_deref().unwrap_or_default());
     object.put("Name", definition.name.as_str());
     object.put("DockerName", details.name.as_str());
-    object.put("Image", definition.image.as_str());
+    let image = definition.berth_image.as_ref();
+    object.put("Image", image.unwrap_or(&definition.image).as_str());
     object.put("ImageID", details.image_id.as_str());
     if !view.bindings.is_empty() {
         object.put("Ports", ports(&view.bindings));

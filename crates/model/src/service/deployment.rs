@@ -45,7 +45,8 @@ pub struct Deployment {
     /// How far it came: the scheduler's part.
     pub rollout: Rollout,
     /// The images' digests as the first task reported them, in the order of the definition's
-    /// containers; empty until then.
+    /// containers; empty until then. Later tasks run these (version consistency). `None` for a
+    /// container whose tag is not to be resolved, and for an image that is in no registry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digests: Vec<Option<Text>>,
     /// When it was made.

@@ -18,6 +18,7 @@ fn facts() -> DefinitionFacts {
         ports: Vec::new(),
         dynamic_ports: 0,
         health_check,
+        keeps_tag: false,
     };
     DefinitionFacts {
         cpu: None,

@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod clusters;
 pub(crate) mod definitions;
+pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod instances;
 pub(crate) mod names;

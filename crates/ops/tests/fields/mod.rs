@@ -49,7 +49,6 @@ const RECORDED: &[(&str, &[&str])] = &[
             "containerDefinitions[].portMappings[].name",
             "containerDefinitions[].repositoryCredentials",
             "containerDefinitions[].secrets",
-            "containerDefinitions[].versionConsistency",
             "enableFaultInjection",
             "ephemeralStorage",
             "proxyConfiguration",
@@ -80,9 +79,6 @@ const RECORDED: &[(&str, &[&str])] = &[
 /// The same, of a service.
 const SERVICE_RECORDED: &[&str] = &[
     "deploymentConfiguration.alarms",
-    "deploymentConfiguration.lifecycleHooks[].hookDetails",
-    "deploymentConfiguration.lifecycleHooks[].hookTargetArn",
-    "deploymentConfiguration.lifecycleHooks[].roleArn",
     "enableExecuteCommand",
     "serviceConnectConfiguration",
 ];
@@ -117,6 +113,9 @@ const REFUSED: &[(&str, &[&str])] = &[
 /// The same, of a service.
 const SERVICE_REFUSED: &[&str] = &[
     "deploymentConfiguration.earlySuccessCriteria",
+    "deploymentConfiguration.lifecycleHooks[].hookDetails",
+    "deploymentConfiguration.lifecycleHooks[].hookTargetArn",
+    "deploymentConfiguration.lifecycleHooks[].roleArn",
     "gatewayConnectors",
     "loadBalancers",
     "monitoring",

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use berth_model::id::TaskId;
 use berth_model::scheduler::{DeploymentId, ServiceMemory, Trouble};
+use berth_model::service::{Notice, NoticeKind};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_placement::Refusal;
@@ -32,36 +33,6 @@ pub struct Event {
     pub message: Option<String>,
     /// What goes to the bus.
     pub notice: Option<Notice>,
-}
-
-/// An event of the bus, in EventBridge's words (reference §4.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// Its kind.
-    pub kind: NoticeKind,
-    /// The API's `eventName`.
-    pub name: &'static str,
-    /// The deployment or task set.
-    pub deployment: Option<DeploymentId>,
-    /// The tasks.
-    pub tasks: Vec<TaskId>,
-    /// The API's `reason`.
-    pub reason: Option<String>,
-}
-
-/// `detail-type` and `eventType` of a [`Notice`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoticeKind {
-    /// `ECS Service Action`, INFO.
-    ActionInfo,
-    /// `ECS Service Action`, WARN.
-    ActionWarn,
-    /// `ECS Service Action`, ERROR.
-    ActionError,
-    /// `ECS Deployment State Change`, INFO.
-    DeploymentInfo,
-    /// `ECS Deployment State Change`, ERROR.
-    DeploymentError,
 }
 
 /// Whether `trouble` is to be told now; notes it if so.
@@ -89,6 +60,8 @@ fn notice(kind: NoticeKind, name: &'static str) -> Notice {
         name,
         deployment: None,
         tasks: Vec::new(),
+        instances: Vec::new(),
+        providers: Vec::new(),
         reason: None,
     }
 }
@@ -204,6 +177,17 @@ impl Teller<'_> {
         }
     }
 
+    /// The capacity providers of a service that is as it should be.
+    pub(super) fn providers_steady(&self, providers: Vec<Text>) -> Event {
+        Event {
+            at: self.now.next(),
+            ..self.only_notice(Notice {
+                providers,
+                ..notice(NoticeKind::ActionInfo, "CAPACITY_PROVIDER_STEADY_STATE")
+            })
+        }
+    }
+
     /// A task set has come to rest.
     pub(super) fn task_set_steady(&self, id: DeploymentId) -> Event {
         let text = format!(
@@ -302,14 +286,19 @@ impl Teller<'_> {
     }
 
     /// No instance took a task.
-    pub(super) fn not_placed(&self, refusal: &Refusal, provider: bool) -> Event {
-        let failed = notice(NoticeKind::ActionError, "SERVICE_TASK_PLACEMENT_FAILURE");
+    pub(super) fn not_placed(&self, refusal: &Refusal, provider: Option<&Text>) -> Event {
+        let closest = refusal.closest();
+        let failed = Notice {
+            instances: closest.iter().map(|(instance, _)| *instance).collect(),
+            providers: provider.into_iter().cloned().collect(),
+            ..notice(NoticeKind::ActionError, "SERVICE_TASK_PLACEMENT_FAILURE")
+        };
         let unable = format!(
             "(service {}) was unable to place a task because no container instance met all of \
              its requirements.",
             self.service
         );
-        let (text, reason) = match refusal.closest() {
+        let (text, reason) = match closest {
             Some((instance, why)) => (
                 format!(
                     "{unable} The closest matching (container-instance {instance}) {}. \
@@ -318,7 +307,7 @@ impl Teller<'_> {
                 ),
                 Some(why.as_str().to_owned()),
             ),
-            None if provider => (
+            None if provider.is_some() => (
                 format!(
                     "(service {}) was unable to reach steady state. Reason: No Container \
                      Instances were found in your capacity provider.",

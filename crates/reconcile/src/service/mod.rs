@@ -37,7 +37,7 @@ use berth_model::time::Timestamp;
 use berth_state::Ids;
 
 pub use draft::{STARTS_MAX, STOPS_MAX};
-pub use events::{Event, Notice, NoticeKind, TASKS_MAX, TELL_AGAIN};
+pub use events::{Event, TASKS_MAX, TELL_AGAIN};
 pub(crate) use move_over::{Fullest, fullest};
 pub use percents::{breaker_threshold, next_capacity, scaled};
 pub use plan::{

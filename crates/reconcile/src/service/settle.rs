@@ -71,7 +71,7 @@ pub fn settle(
             }
             Outcome::Waits(refusal) | Outcome::Refused(refusal) => {
                 if worth_telling(&mut memory, Trouble::Placement, now) {
-                    let event = teller.not_placed(refusal, start.provider.is_some());
+                    let event = teller.not_placed(refusal, start.provider.as_ref());
                     settled.events.push(event);
                 }
             }

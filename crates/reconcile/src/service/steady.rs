@@ -58,6 +58,12 @@ pub(super) fn tell(draft: &mut Draft<'_, '_, '_>, target: usize) {
         draft.memory.steady_told_at = Some(now);
         let event = draft.teller().steady();
         draft.plan.events.push(event);
+        let providers = draft.view.capacity.iter();
+        let providers: Vec<_> = providers.map(|item| item.provider.clone()).collect();
+        if !providers.is_empty() {
+            let event = draft.teller().providers_steady(providers);
+            draft.plan.events.push(event);
+        }
         draft.is_past(now + TELL_AGAIN);
     }
 }

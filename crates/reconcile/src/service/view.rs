@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::scheduler::{
-    DeploymentId, HookAction, Refused, Rollout, Run, ServiceMemory, Stability, Stage, Traffic,
-    Weight,
+    DeploymentId, DeploymentStatus, HookAction, Refused, Rollout, RolloutState, Run, ServiceMemory,
+    Stability, Stage, Traffic, Weight,
 };
 use berth_model::task::{Desired, Health, LastStatus, StopCode};
 use berth_model::text::Text;
@@ -97,6 +97,26 @@ pub enum Target {
         /// Sorted by id.
         eligible: Vec<InstanceId>,
     },
+}
+
+/// How long a task without checks has to run at least, to count as healthy in a deployment that
+/// the circuit breaker watches. Where tasks count as healthy at once, one that ends at once would
+/// never count as failed, the breaker would never trip, and the deployment would be done before
+/// its tasks are down. Most programs that cannot start say so within this time.
+pub(super) const WATCHED_HEALTHY_AFTER: Duration = Duration::from_secs(5);
+
+impl ServiceView<'_> {
+    /// How long after RUNNING a task without checks counts as healthy now.
+    pub(super) fn counts_healthy_after(&self) -> Duration {
+        let under_way = self.deployments.iter().any(|deployment| {
+            deployment.rollout.status == DeploymentStatus::Primary
+                && deployment.rollout.state == RolloutState::InProgress
+        });
+        match self.breaker.enabled && under_way {
+            true => self.healthy_after.max(WATCHED_HEALTHY_AFTER),
+            false => self.healthy_after,
+        }
+    }
 }
 
 /// One item of a capacity-provider strategy.
@@ -267,7 +287,7 @@ pub struct TaskView {
     pub targets: TargetHealth,
     /// Until when it is protected from scaling in; a time that is over counts for nothing.
     pub protected_until: Option<Timestamp>,
-    /// Whether every container's image digest was reported.
+    /// Whether the digests of its images were reported, as far as there are any.
     pub has_digests: bool,
 }
 

@@ -7,7 +7,8 @@ use berth_model::id::EventId;
 use berth_model::name::ServiceKey;
 use berth_model::scheduler::{DeploymentId, DeploymentStatus};
 use berth_model::service::{
-    Deployment, EVENTS_MAX, Service, ServiceDeployment, ServiceEvent, ServiceStatus, TaskSet,
+    Deployment, EVENTS_MAX, Service, ServiceDeployment, ServiceEvent, ServiceNotice, ServiceStatus,
+    TaskSet,
 };
 use berth_model::task::{Stop, TaskSpec};
 use berth_model::text::Text;
@@ -183,7 +184,14 @@ fn note_digests(
     else {
         return;
     };
-    let digests = task.seen.containers.iter().map(|c| c.image_digest.clone());
+    let Some(facts) = state.facts(task) else {
+        return;
+    };
+    let containers = facts.containers.iter().zip(&task.seen.containers);
+    let digests = containers.map(|(container, seen)| {
+        let digest = seen.image_digest.clone();
+        digest.filter(|_| !container.keeps_tag)
+    });
     let mut deployment = Deployment::clone(deployment);
     deployment.digests = digests.collect();
     tx.put_deployment(deployment);
@@ -194,6 +202,13 @@ fn tell(tx: &mut Tx<'_>, key: &ServiceKey, events: impl Iterator<Item = Event>) 
     let mut number = last.map_or(0, |event| event.number);
     let mut told = false;
     for event in events {
+        if let Some(notice) = event.notice {
+            tx.tell_bus(ServiceNotice {
+                service: key.clone(),
+                at: event.at,
+                notice,
+            });
+        }
         let Some(message) = event.message else {
             continue;
         };

@@ -98,8 +98,7 @@ impl Material {
                 Vec::new()
             },
             capacity: items(&spec.capacity),
-            // Alarms are metrics' to know; until there are any, none is in ALARM.
-            in_alarm: Vec::new(),
+            in_alarm: in_alarm(&service, around),
             hooks: hooks(run.as_deref()),
             deployments: if by_task_sets {
                 Vec::new()
@@ -266,6 +265,17 @@ fn hooks(run: Option<&ServiceDeployment>) -> Vec<Hook> {
         .collect()
 }
 
+/// The alarms of the service's deployments that are in ALARM, in the order of its configuration.
+fn in_alarm(service: &Service, around: &Surroundings) -> Vec<Text> {
+    let scope = &service.key.cluster.scope;
+    let names = service.spec.deployment.alarms.iter();
+    let names = names.flat_map(|alarms| alarms.names.iter());
+    names
+        .filter(|name| around.in_alarm.contains(&(scope.clone(), (*name).clone())))
+        .cloned()
+        .collect()
+}
+
 fn items(capacity: &ServiceCapacity) -> Vec<CapacityItem> {
     match capacity {
         ServiceCapacity::Launch(_) => Vec::new(),
@@ -380,7 +390,13 @@ fn task_view(state: &State, task: &Task) -> Option<TaskView> {
     let facts = state.facts(task)?;
     let instance = task.instance.and_then(|id| state.instances.get(&id));
     let checked = |c: &berth_model::definition::ContainerFacts| c.essential && c.health_check;
-    let containers = &task.seen.containers;
+    let resolved = facts.containers.iter().zip(&task.seen.containers);
+    let resolved = resolved.filter(|(container, _)| !container.keeps_tag);
+    let resolved: Vec<bool> = resolved
+        .map(|(_, seen)| seen.image_digest.is_some())
+        .collect();
+    // An image that is on the machine alone has none, which shows once the task runs.
+    let as_far_as_known = task.seen.started_at.is_some() && resolved.contains(&true);
     Some(TaskView {
         id: task.id,
         deployment: task.spec.service.as_ref()?.deployment,
@@ -397,7 +413,7 @@ fn task_view(state: &State, task: &Task) -> Option<TaskView> {
         health: task.health(facts),
         targets: TargetHealth::None,
         protected_until: task.protected_until,
-        has_digests: !containers.is_empty() && containers.iter().all(|c| c.image_digest.is_some()),
+        has_digests: as_far_as_known || !resolved.contains(&false),
     })
 }
 

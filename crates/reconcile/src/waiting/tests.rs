@@ -164,6 +164,7 @@ fn definition(cpu: u32) -> TaskDefinition {
         ports: Vec::new(),
         dynamic_ports: 0,
         health_check: false,
+        keeps_tag: false,
     };
     TaskDefinition {
         key: format!("123456789012/us-east-1/c{cpu}:1").parse().unwrap(),

@@ -17,6 +17,7 @@ use berth_leader::{
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::instance::{AgentVersion, ZONE_ATTRIBUTE};
 use berth_model::task::Task;
+use berth_model::text::Text;
 use berth_state::{Failure, Lane, State};
 use http::request::Parts;
 
@@ -286,7 +287,8 @@ impl Letters {
                 return None;
             }
         };
-        let cx = self.with_credentials(cx, task, &body);
+        let mut cx = self.with_credentials(cx, task, &body);
+        cx.digests = digests(state, task);
         match payload::render(task, definition, &body, &cx) {
             Ok(rendered) => Some(rendered),
             Err(error) => {
@@ -306,9 +308,19 @@ impl Letters {
                 credentials_path: None,
             },
             zone: zone.map(|zone| zone.as_str().to_owned()),
+            digests: Vec::new(),
             role_credentials: None,
             execution_role_credentials: None,
             log_credentials: None,
         })
     }
+}
+
+/// The digests of the images that the tasks of this one's deployment run; empty before the first
+/// of them reported its own, and for a task without a service.
+fn digests(state: &State, task: &Task) -> Vec<Option<Text>> {
+    let member = task.spec.service_key().zip(task.spec.service.as_ref());
+    let deployment =
+        member.and_then(|(key, member)| state.services.deployment(&key, member.deployment));
+    deployment.map_or_else(Vec::new, |deployment| deployment.digests.clone())
 }

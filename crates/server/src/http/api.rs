@@ -197,7 +197,7 @@ async fn caught<T>(
     }
 }
 
-fn not_leading(why: &'static str) -> ApiError {
+pub(super) fn not_leading(why: &'static str) -> ApiError {
     let code = FaultCode {
         code: "ServerException".into(),
         status: 503,

@@ -77,7 +77,14 @@ impl View<'_> {
         let memory = memory.or(container.memory);
         let memory_reservation = memory_reservation.or(container.memory_reservation);
         let name = container.name.clone().unwrap_or_default();
-        let image = container.image.clone().unwrap_or_default();
+        let named = container.image.clone().unwrap_or_default();
+        let digest = self.cx.digests.get(index).and_then(Option::as_ref);
+        let pinned = digest.and_then(|digest| at_digest(&named, digest));
+        let own_agent = self.cx.agent == AgentKind::Berth;
+        let (image, berth_image) = match pinned {
+            Some(pinned) => (pinned, own_agent.then_some(named)),
+            None => (named, None),
+        };
         let files = environment_files
             .as_deref()
             .or(container.environment_files.as_deref());
@@ -121,6 +128,7 @@ impl View<'_> {
             })),
             name,
             image,
+            berth_image,
         }
     }
 
@@ -263,6 +271,20 @@ impl View<'_> {
         let told = awslogs && role && self.cx.agent == AgentKind::Stock;
         told.then(|| "ExecutionRole".to_owned())
     }
+}
+
+/// The image at this digest instead of its tag; `None` when it names a digest of its own. The tag
+/// is left out, for not every agent takes both.
+fn at_digest(image: &str, digest: &str) -> Option<String> {
+    if image.contains('@') {
+        return None;
+    }
+    // A colon after the last slash begins a tag; one before it, a port.
+    let after_slash = image.rfind('/').map_or(0, |at| at + 1);
+    let name = image[after_slash..]
+        .find(':')
+        .map_or(image, |at| &image[..after_slash + at]);
+    Some(format!("{name}@{digest}"))
 }
 
 /// Account and region of `<account>.dkr.ecr.<region>.<domain>/…`.

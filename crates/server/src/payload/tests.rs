@@ -77,6 +77,7 @@ fn given_body(body: Value) -> Given {
             agent: AgentKind::Berth,
             logs: LogRoute::default(),
             zone: None,
+            digests: Vec::new(),
             role_credentials: None,
             execution_role_credentials: None,
             log_credentials: None,
@@ -122,6 +123,7 @@ impl Given {
                     ports: Vec::new(),
                     dynamic_ports: 0,
                     health_check: container.health_check.is_some(),
+                    keeps_tag: false,
                 })
                 .collect(),
             task_role: false,

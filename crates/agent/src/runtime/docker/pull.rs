@@ -357,11 +357,14 @@ pub(super) fn spawn_image_cleanup(inner: &Arc<Inner>) {
 
 /// The digest under which the registry of the image's name knows it.
 fn digest(name: &ImageName, repo_digests: &[String]) -> Option<String> {
-    let mut pairs = repo_digests
+    let pairs = repo_digests
         .iter()
         .filter_map(|entry| entry.split_once('@'));
-    let (_, digest) = pairs.rfind(|(repository, _)| *repository == name.repository)?;
-    Some(digest.to_owned())
+    let own = pairs.filter(|(repository, _)| *repository == name.repository);
+    let mut digests: Vec<&str> = own.map(|(_, digest)| digest).collect();
+    // One image may have several; the one that was asked for is the one that tells.
+    digests.sort_by_key(|digest| *digest == name.tag);
+    digests.pop().map(str::to_owned)
 }
 
 /// Why a pull failed, and whether it is worth another try.

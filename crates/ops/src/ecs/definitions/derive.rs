@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use berth_api::ecs::{self, Compatibility, LogDriver, NetworkMode, TransportProtocol};
+use berth_api::ecs::{
+    self, Compatibility, LogDriver, NetworkMode, TransportProtocol, VersionConsistency,
+};
 use berth_model::definition::{ContainerFacts, DefinitionFacts, NetworkMode as NetworkFact};
 use berth_model::resources::{HostPort, Transport};
 use berth_model::text::Text;
@@ -264,6 +266,7 @@ fn container_facts(
         // `NONE` turns off the check of the image.
         health_check: command
             .is_some_and(|command| command.first().is_some_and(|word| word != "NONE")),
+        keeps_tag: container.version_consistency == Some(VersionConsistency::Disabled),
     }
 }
 

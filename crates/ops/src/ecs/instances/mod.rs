@@ -7,7 +7,7 @@ mod list;
 mod named;
 mod register;
 mod registration;
-mod render;
+pub(crate) mod render;
 mod status;
 
 pub(crate) use attributes::{delete_attributes, list_attributes, put_attributes};

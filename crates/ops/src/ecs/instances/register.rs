@@ -142,8 +142,8 @@ impl Register {
             }
         };
         let (id, now) = (instance.id, tx.now());
-        tx.put_instance(instance);
         // Counts as connected until the server knows better, so that tasks can be placed at once.
+        // Noted first, for the registration and this are one change of the version.
         if !tx.state().is_connected(id) {
             tx.set_connection(
                 id,
@@ -153,6 +153,7 @@ impl Register {
                 }),
             );
         }
+        tx.put_instance(instance);
         Ok(id)
     }
 

@@ -17,14 +17,14 @@ use crate::telemetry::{CheckStatus, MetricSource};
 
 /// What is shown on request alone.
 #[derive(Clone, Copy)]
-pub(super) struct Include<'a> {
-    pub(super) tags: bool,
+pub(crate) struct Include<'a> {
+    pub(crate) tags: bool,
     /// Where health is read from, if it is to be shown.
-    pub(super) health: Option<&'a dyn MetricSource>,
+    pub(crate) health: Option<&'a dyn MetricSource>,
 }
 
 /// What instances are shown from.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     state: &'a State,
     include: Include<'a>,
     /// The instances of every machine that may be more than one.
@@ -42,7 +42,7 @@ struct Used {
 
 impl<'a> View<'a> {
     /// A view of `state`.
-    pub(super) fn new(state: &'a State, include: Include<'a>) -> Self {
+    pub(crate) fn new(state: &'a State, include: Include<'a>) -> Self {
         let mut machines: HashMap<Text, Vec<InstanceId>> = HashMap::new();
         for (id, instance) in state.instances.iter() {
             if instance.attribute(MACHINE_ATTRIBUTE).is_some() {
@@ -57,7 +57,7 @@ impl<'a> View<'a> {
     }
 
     /// The instance as the API shows it.
-    pub(super) fn instance(&self, instance: &ContainerInstance) -> ecs::ContainerInstance {
+    pub(crate) fn instance(&self, instance: &ContainerInstance) -> ecs::ContainerInstance {
         let counts = self.state.tasks.instance_counts(instance.id);
         let number = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let text = |text: &Option<Text>| text.as_ref().map(Text::to_string);
@@ -91,7 +91,7 @@ impl<'a> View<'a> {
             } else {
                 Vec::new()
             }),
-            version: Some(i64::from(instance.version)),
+            version: Some(i64::from(self.state.instance_version(instance))),
             version_info: Some(ecs::VersionInfo {
                 agent_hash: text(&version.hash),
                 agent_version: text(&version.agent),

@@ -285,16 +285,13 @@ pub(super) fn check_targets(given: Option<&ecs::DeploymentConfiguration>) -> Res
 fn parse_hook(given: &ecs::DeploymentLifecycleHook) -> Result<LifecycleHook, ApiError> {
     let target = match given.target_type.as_ref().map(|kind| kind.as_str()) {
         Some("PAUSE") => HookTarget::Pause,
-        None | Some("AWS_LAMBDA") => HookTarget::Lambda {
-            arn: given.hook_target_arn.as_deref().unwrap_or_default().into(),
-            role: given.role_arn.as_deref().map(Text::new),
-            details: given
-                .hook_details
-                .as_ref()
-                .map(serde_json::to_value)
-                .transpose()
-                .map_err(ApiError::internal)?,
-        },
+        // There is nothing here that could call a function, and a hook that nobody answers would
+        // hold the deployment until its time is over.
+        None | Some("AWS_LAMBDA") => {
+            return Err(invalid(
+                "lifecycleHooks with targetType AWS_LAMBDA is not supported in this Region. Use PAUSE and ContinueServiceDeployment.",
+            ));
+        }
         Some(_) => {
             return Err(invalid(
                 "Invalid targetType. Valid values are: AWS_LAMBDA, PAUSE",

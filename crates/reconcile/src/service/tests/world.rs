@@ -44,6 +44,7 @@ pub(super) struct World {
     pub minimum: u32,
     pub maximum: u32,
     pub grace: Duration,
+    pub healthy_after: Duration,
     pub draining: bool,
     pub rebalances: bool,
     pub capacity: Vec<CapacityItem>,
@@ -92,6 +93,7 @@ impl World {
             minimum: 100,
             maximum: 200,
             grace: Duration::ZERO,
+            healthy_after: Duration::from_secs(5),
             draining: false,
             rebalances: false,
             capacity: Vec::new(),
@@ -200,7 +202,7 @@ impl World {
             minimum_percent: self.minimum,
             maximum_percent: self.maximum,
             grace: self.grace,
-            healthy_after: Duration::from_secs(5),
+            healthy_after: self.healthy_after,
             rebalances: self.rebalances,
             zones: &zones,
             capacity: &capacity,
@@ -716,6 +718,7 @@ impl World {
             "min" => self.minimum = number(),
             "max" => self.maximum = number(),
             "grace" => self.grace = seconds(),
+            "healthy-after" => self.healthy_after = seconds(),
             "bake" => self.bake_time = seconds(),
             "daemon" => {
                 self.daemon = true;
