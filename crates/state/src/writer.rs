@@ -289,7 +289,10 @@ fn answer(flight: Flight, verdict: Verdict) -> Published {
         .into_iter()
         .filter_map(|mutation| match mutation {
             Mutation::Notice(notice) => Some(notice),
-            Mutation::Record { .. } | Mutation::Connection { .. } => None,
+            Mutation::Record { .. }
+            | Mutation::Connection { .. }
+            | Mutation::Refused { .. }
+            | Mutation::Hold { .. } => None,
         });
     published.notices.extend(notices);
     for (lane, job) in flight.jobs {
