@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use berth_agent::http::Keys;
 use berth_server::{Location, MadeAccessKey, Secrets, SecretsError};
 
+use crate::agents::variable;
 use crate::exit::Failure;
 use crate::server;
 
@@ -40,6 +42,29 @@ pub(crate) async fn made(
     };
     let made = Secrets::made_access_key(&location, data_dir, secret_file).await;
     made.map_err(failure)
+}
+
+/// The keys that a command signs with: the environment's, else those that the server made, else
+/// the account's name as the key, which a server that lets everybody in takes.
+pub(crate) fn to_sign(made: Option<&MadeAccessKey>, account: &str) -> Keys {
+    let given = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
+    match (given, made) {
+        (Some((access_key_id, secret_access_key)), _) => Keys {
+            access_key_id,
+            secret_access_key,
+            session_token: variable("AWS_SESSION_TOKEN"),
+        },
+        (None, Some(made)) => Keys {
+            access_key_id: made.access_key_id.clone(),
+            secret_access_key: made.secret_access_key.clone(),
+            session_token: None,
+        },
+        (None, None) => Keys {
+            access_key_id: account.to_owned(),
+            secret_access_key: "berth".to_owned(),
+            session_token: None,
+        },
+    }
 }
 
 /// What it means for a command that secrets cannot be had.

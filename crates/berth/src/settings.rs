@@ -64,14 +64,14 @@ fn with_defaults(mut command: Command, file: &Table) -> Result<Command, String> 
                     return Err(format!("there is no command {key:?}"));
                 }
                 let mut outcome = Ok(());
-                command = command.mut_subcommand(key, |mut subcommand| {
-                    for (key, value) in table {
-                        match with_default(subcommand.clone(), key, value) {
-                            Ok(changed) => subcommand = changed,
-                            Err(why) => outcome = Err(why),
+                command = command.mut_subcommand(key, |subcommand| {
+                    match with_defaults(subcommand.clone(), table) {
+                        Ok(changed) => changed,
+                        Err(why) => {
+                            outcome = Err(why);
+                            subcommand
                         }
                     }
-                    subcommand
                 });
                 outcome?;
             }

@@ -6,12 +6,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use berth_agent::clock::Clock;
-use berth_agent::http::{ApiClient, Dialer, Keys};
+use berth_agent::http::{ApiClient, Dialer};
 use berth_agent::runtime::Labels;
 use berth_server::MadeAccessKey;
 use serde_json::{Value, json};
 
-use crate::agents::variable;
+use crate::keys;
 
 /// How many tasks DescribeTasks takes at once.
 const TASKS_PER_CALL: usize = 100;
@@ -101,7 +101,7 @@ pub(crate) async fn unknown(
         let tasks: Vec<&str> = tasks.into_iter().collect();
         for some in tasks.chunks(TASKS_PER_CALL) {
             let input = json!({ "cluster": world.cluster, "tasks": some });
-            let signer = keys(made, &world).signer(&world.region, "ecs");
+            let signer = keys::to_sign(made, &world.account).signer(&world.region, "ecs");
             let body = input.to_string().into_bytes();
             match api.call(&signer, "DescribeTasks", body).await {
                 Ok(answer) => missing.extend(missing_of(&answer)),
@@ -123,22 +123,6 @@ fn missing_of(answer: &Value) -> Vec<String> {
         .filter(|failure| failure["reason"] == "MISSING")
         .filter_map(|failure| failure["arn"].as_str().map(str::to_owned))
         .collect()
-}
-
-/// The environment's, else those that the server made, else the account's name as the key, which
-/// a server that lets everybody in takes.
-fn keys(made: Option<&MadeAccessKey>, world: &World) -> Keys {
-    let given = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
-    let (access_key_id, secret_access_key) = match (given, made) {
-        (Some(given), _) => given,
-        (None, Some(made)) => (made.access_key_id.clone(), made.secret_access_key.clone()),
-        (None, None) => (world.account.clone(), "berth".to_owned()),
-    };
-    Keys {
-        access_key_id,
-        secret_access_key,
-        session_token: variable("AWS_SESSION_TOKEN"),
-    }
 }
 
 #[cfg(test)]

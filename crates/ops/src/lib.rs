@@ -10,16 +10,19 @@
 //!   own constraints are checked by [`Call::check`];
 //! - an operation that is not in [`SERVED`] is answered in one place, by the server.
 
+mod access;
 mod call;
 mod context;
 mod ecs;
 mod error;
+pub mod joining;
 mod logs;
 mod page;
 mod render;
 mod served;
 mod sts;
 
+pub use access::{AgentRights, Principal, RoleAccess};
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
 pub use error::ApiError;

@@ -9,7 +9,7 @@ use berth_state::State;
 use crate::accounts::Access;
 use crate::gateway::Gateway;
 use crate::metrics::Metrics;
-use crate::roles::RoleKey;
+use crate::sessions::Sessions;
 use crate::worlds::Worlds;
 
 /// What requests are served with while this server leads.
@@ -26,8 +26,8 @@ pub(crate) struct App {
 pub(crate) struct Front {
     /// Whom the server lets in.
     pub(crate) access: Access,
-    /// What the sessions of roles are sealed under.
-    pub(crate) roles: RoleKey,
+    /// What temporary credentials are sealed under.
+    pub(crate) sessions: Sessions,
     /// Whether foreign Hosts and browsers are kept out, as in `berth dev`.
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.

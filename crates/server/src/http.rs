@@ -2,6 +2,7 @@
 
 mod api;
 mod body;
+mod joining;
 mod local;
 mod serve;
 

@@ -7,6 +7,7 @@
 //! - what a client sees goes through `ops`, what an agent sees through the gateway.
 
 mod accounts;
+mod agent_keys;
 mod app;
 mod clock;
 mod config;
@@ -18,7 +19,9 @@ mod metrics;
 mod payload;
 mod roles;
 mod run;
+mod seal;
 mod services;
+mod sessions;
 mod standby;
 mod term;
 pub mod upkeep;
@@ -31,6 +34,7 @@ pub use run::{RunError, Running, StartError, start};
 pub use worlds::WorldOpener;
 // The binary may use this crate and the agent alone, so what its configuration is made of comes
 // from here.
+pub use berth_ops::RoleAccess;
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
 pub use berth_storage::{

@@ -161,7 +161,7 @@ impl Ground {
         let gateway = Gateway::new(
             cx.clone(),
             number,
-            front.roles.clone(),
+            front.sessions.roles.clone(),
             front.metrics.clone(),
             users.clone(),
         );

@@ -338,6 +338,8 @@ impl Term {
                     let confirmed = tasks.into_iter().filter(may_stop).collect();
                     session.acs.confirm_stops(manifest, confirmed, &mut more);
                 }
+                // No roll is called here.
+                AcsOutput::Missing(_) => {}
                 AcsOutput::Overdue(tasks) => {
                     self.notes.cover("gateway: payload sent again");
                     session.tasks.extend(tasks);

@@ -62,7 +62,7 @@ impl Bench {
             scope: scope.clone(),
             arn: arn.to_owned(),
             user_id: "AIDAEXAMPLE".to_owned(),
-            instance: None,
+            principal: berth_ops::Principal::Account,
             base_url: "http://127.0.0.1:7070".to_owned(),
         };
         self.call_by(caller, operation, body)
@@ -84,6 +84,19 @@ impl Bench {
                 serde_json::from_slice(response.body()).expect("an answer is JSON")
             }),
         )
+    }
+
+    /// The usual caller's call, for what is no operation of AWS's.
+    #[allow(dead_code, reason = "not every suite calls what is Berth's own")]
+    pub(crate) fn own_call(&self, principal: berth_ops::Principal) -> Call {
+        let caller = Caller {
+            scope: SCOPE.parse().expect("a scope"),
+            arn: CALLER_ARN.to_owned(),
+            user_id: "AIDAEXAMPLE".to_owned(),
+            principal,
+            base_url: "http://127.0.0.1:7070".to_owned(),
+        };
+        Call::new(self.cx.clone(), Arc::new(caller))
     }
 
     /// Calls an ECS operation as the usual caller.

@@ -19,6 +19,7 @@ use super::request::{self, AgentQuery, INACTIVE};
 use super::socket::{Gone, close, limited, send};
 use super::{Gateway, Mailbox};
 use crate::accounts::base_url;
+use crate::agent_keys::AgentSession;
 use crate::app::Front;
 use crate::clock;
 use crate::payload::{self, AgentKind, LogRoute, PayloadContext};
@@ -30,29 +31,37 @@ pub(crate) async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let opened = (|| {
-        let caller = request::authenticate(&front, &parts)?;
+        let sender = request::authenticate(&front, &parts)?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
-        let instance = request::instance(&state, &caller, query.get("containerInstanceArn"))?;
-        Ok::<_, request::Refused>((app.gateway.clone(), instance, query))
+        let instance = request::instance(&state, &sender, query.get("containerInstanceArn"))?;
+        let agent = Agent {
+            instance,
+            session: sender.agent,
+            base_url: base_url(&parts.headers, front.tls),
+        };
+        Ok::<_, request::Refused>((app.gateway.clone(), agent, query))
     })();
-    let base_url = base_url(&parts.headers, front.tls);
     match opened {
-        Ok((gateway, instance, query)) => limited(upgrade).on_upgrade(move |socket| async move {
-            run(gateway, instance, &query, base_url, socket).await;
+        Ok((gateway, agent, query)) => limited(upgrade).on_upgrade(move |socket| async move {
+            run(gateway, agent, &query, socket).await;
         }),
         Err(refused) => refused.into_response(),
     }
 }
 
-async fn run(
-    gateway: Arc<Gateway>,
+/// Who opened the socket.
+struct Agent {
     instance: InstanceId,
-    query: &AgentQuery,
+    /// Its credentials, when it joined by a token.
+    session: Option<AgentSession>,
+    /// Where it found this server.
     base_url: String,
-    mut socket: WebSocket,
-) {
+}
+
+async fn run(gateway: Arc<Gateway>, agent: Agent, query: &AgentQuery, mut socket: WebSocket) {
+    let instance = agent.instance;
     let (mailbox, generation, counter) = gateway.enter(instance);
     tracing::debug!(%instance, "agent connected");
     let state = gateway.cx.state.snapshot();
@@ -73,7 +82,8 @@ async fn run(
         instance,
         session: AcsSession::new(config, clock::monotonic_ms()),
         mailbox,
-        base_url,
+        base_url: agent.base_url,
+        credentials: agent.session,
         renew_at: 0,
     };
     connected.note_connection(Some(query.version())).await;
@@ -93,6 +103,8 @@ struct Connected {
     mailbox: Arc<Mailbox>,
     /// Where the agent found this server.
     base_url: String,
+    /// What it signed with, when it joined by a token.
+    credentials: Option<AgentSession>,
     /// When the credentials of tasks are sent anew, in monotonic milliseconds.
     renew_at: u64,
 }
@@ -161,6 +173,19 @@ impl Connected {
             out.push(AcsOutput::Close(Close {
                 code: CLOSE_POLICY,
                 reason: INACTIVE,
+            }));
+            return;
+        }
+        if news.instance
+            && self
+                .credentials
+                .as_ref()
+                .is_some_and(|c| !c.is_good(&state))
+        {
+            let reason = "the credentials were ended";
+            out.push(AcsOutput::Close(Close {
+                code: CLOSE_POLICY,
+                reason,
             }));
             return;
         }
@@ -267,10 +292,14 @@ impl Connected {
                     close(socket, reason).await;
                     return Err(Gone);
                 }
-                AcsOutput::ManifestDue => {
-                    let manifest = self.manifest();
-                    self.session.manifest(manifest, &mut more);
-                }
+                AcsOutput::ManifestDue => match self.expected() {
+                    expected if expected.is_empty() => {
+                        let manifest = self.manifest();
+                        self.session.manifest(manifest, &mut more);
+                    }
+                    expected => self.session.roll_call(expected, &mut more),
+                },
+                AcsOutput::Missing(tasks) => self.note_missing(tasks).await,
                 AcsOutput::StopCandidates { manifest, tasks } => {
                     let confirmed = tasks.into_iter().filter(|arn| self.may_stop(arn)).collect();
                     self.session.confirm_stops(manifest, confirmed, &mut more);
@@ -294,6 +323,39 @@ impl Connected {
             waiting.extend(more);
         }
         Ok(())
+    }
+
+    /// The tasks that the agent must have, as far as is known here: it has reported them, they are
+    /// wanted, and nobody has said that they ended. A server that was away, or was restored from
+    /// a backup, may not have heard of their end.
+    fn expected(&self) -> Vec<TaskId> {
+        let state = self.gateway.cx.state.snapshot();
+        let tasks = state.tasks.on_instance(self.instance);
+        tasks
+            .filter(|task| task.is_with_agent())
+            .map(|task| task.id)
+            .collect()
+    }
+
+    /// Writes down that tasks ended whose agent has them no more.
+    async fn note_missing(&self, missing: Vec<TaskId>) {
+        let instance = self.instance;
+        tracing::warn!(%instance, count = missing.len(), "tasks ended while nobody listened");
+        let noted = self.gateway.cx.state.transact(Lane::Agents, move |tx| {
+            let now = tx.now();
+            for id in &missing {
+                let task = tx.state().tasks.get(*id);
+                let task = task.filter(|task| task.instance == Some(instance));
+                if let Some(ended) = task.and_then(|task| task.ended_unseen(now)) {
+                    tx.put_task(ended);
+                }
+            }
+            Ok::<(), Failure>(())
+        });
+        if let Err(error) = noted.await {
+            // The next session calls the roll again.
+            tracing::warn!(%instance, %error, "ended tasks not noted");
+        }
     }
 
     /// The instance's live tasks, and what is wanted of each.

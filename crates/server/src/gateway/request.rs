@@ -8,14 +8,14 @@ use berth_model::id::InstanceId;
 use berth_model::instance::{AgentVersion, InstanceStatus};
 use berth_model::name::Scope;
 use berth_model::text::Text;
-use berth_ops::Caller;
+use berth_ops::Principal;
 use berth_state::State;
 use berth_wire::Fault;
 use berth_wire::sigv4::Received;
 use http::StatusCode;
 use http::request::Parts;
 
-use crate::accounts::base_url;
+use crate::accounts::{Authenticated, base_url};
 use crate::app::Front;
 
 /// The longest version text kept of an agent: real ones have a few dozen characters.
@@ -84,7 +84,7 @@ impl AgentQuery {
 }
 
 /// Checks the signature of an upgrade request.
-pub(crate) fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refused> {
+pub(crate) fn authenticate(front: &Front, parts: &Parts) -> Result<Authenticated, Refused> {
     let received = Received {
         method: &parts.method,
         path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -96,18 +96,25 @@ pub(crate) fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refus
         .authenticate(
             &received,
             &base_url(&parts.headers, front.tls),
-            &front.roles,
+            &front.sessions,
         )
         .map_err(Refused::Fault)?;
-    if sender.is_role {
-        let text = "The role of a task is no agent.";
-        return Err(Refused::Instance("AccessDeniedException", text));
+    match sender.caller.principal {
+        Principal::Account | Principal::Agent(_) => Ok(sender),
+        Principal::TaskRole { .. } | Principal::ExecutionRole => {
+            let text = "The role of a task is no agent.";
+            Err(Refused::Instance("AccessDeniedException", text))
+        }
     }
-    Ok(sender.caller)
 }
 
 /// The instance that the agent says it is, if it may open a session.
-pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<InstanceId, Refused> {
+pub(crate) fn instance(
+    state: &State,
+    sender: &Authenticated,
+    arn: &str,
+) -> Result<InstanceId, Refused> {
+    let caller = &sender.caller;
     let unknown = Refused::Instance(
         "InvalidInstanceException",
         "The container instance is not known here. Register it again.",
@@ -117,7 +124,7 @@ pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<Inst
     let Some((scope, id)): Option<(Scope, InstanceId)> = id else {
         return Err(unknown);
     };
-    let foreign = scope != caller.scope || caller.instance.is_some_and(|own| own != id);
+    let foreign = scope != caller.scope || caller.instance().is_some_and(|own| own != id);
     if foreign {
         let text = "These credentials are not for that container instance.";
         return Err(Refused::Instance("AccessDeniedException", text));
@@ -128,7 +135,10 @@ pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<Inst
             INACTIVE,
             "The container instance is deregistered.",
         )),
-        Some(_) => Ok(id),
+        Some(_) => sender
+            .check_good(state)
+            .map(|()| id)
+            .map_err(Refused::Fault),
     }
 }
 

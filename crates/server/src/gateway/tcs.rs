@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
-use berth_agent_proto::server::{HealthReport, TcsOutput, TcsSession};
+use berth_agent_proto::server::{CLOSE_POLICY, Close, HealthReport, TcsOutput, TcsSession};
 use berth_model::arn::EcsArn;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::task::Health;
@@ -15,6 +15,7 @@ use http::request::Parts;
 use super::Gateway;
 use super::request::{self, AgentQuery};
 use super::socket::{Gone, close, limited, send};
+use crate::accounts::Authenticated;
 use crate::app::Front;
 use crate::clock;
 
@@ -25,22 +26,27 @@ pub(crate) async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let opened = (|| {
-        let caller = request::authenticate(&front, &parts)?;
+        let sender = request::authenticate(&front, &parts)?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
-        let instance = request::instance(&state, &caller, query.get("containerInstance"))?;
-        Ok::<_, request::Refused>((app.gateway.clone(), instance))
+        let instance = request::instance(&state, &sender, query.get("containerInstance"))?;
+        Ok::<_, request::Refused>((app.gateway.clone(), instance, sender))
     })();
     match opened {
-        Ok((gateway, instance)) => {
-            limited(upgrade).on_upgrade(move |socket| run(gateway, instance, socket))
+        Ok((gateway, instance, sender)) => {
+            limited(upgrade).on_upgrade(move |socket| run(gateway, instance, sender, socket))
         }
         Err(refused) => refused.into_response(),
     }
 }
 
-async fn run(gateway: Arc<Gateway>, instance: InstanceId, mut socket: WebSocket) {
+async fn run(
+    gateway: Arc<Gateway>,
+    instance: InstanceId,
+    sender: Authenticated,
+    mut socket: WebSocket,
+) {
     let seed = u64::from_le_bytes(clock::random_bytes());
     let mut session = TcsSession::new(seed, clock::monotonic_ms());
     while !session.is_closed() {
@@ -63,6 +69,19 @@ async fn run(gateway: Arc<Gateway>, instance: InstanceId, mut socket: WebSocket)
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
+        }
+        // What was ended since the last message is not listened to.
+        if sender.check_good(&gateway.cx.state.snapshot()).is_err() {
+            let reason = "the credentials were ended";
+            close(
+                &mut socket,
+                Close {
+                    code: CLOSE_POLICY,
+                    reason,
+                },
+            )
+            .await;
+            return;
         }
         if carry_out(&gateway, instance, &mut socket, out)
             .await

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use berth_api::{Protocol, Service, ecs, logs, sts};
-use berth_ops::{ApiError, Call, find};
+use berth_ops::{ApiError, Call, find, joining};
 use berth_wire::sigv4::Received;
 use berth_wire::{Fault, FaultCode, Route, json, query, route};
 use bytes::Bytes;
@@ -86,6 +86,15 @@ async fn answer(
     let mut operation = String::new();
     match route {
         Route::Json {
+            target_prefix: joining::TARGET_PREFIX,
+            operation: name,
+        } => {
+            let known = super::joining::find(name)?;
+            named.operation = Some(known);
+            let answer = super::joining::answer(front, received, &body, known, request_id);
+            return answered_in(HANDLING_MAX, caught(front, answer)).await;
+        }
+        Route::Json {
             target_prefix,
             operation: name,
         } => {
@@ -98,7 +107,7 @@ async fn answer(
     let base_url = base_url(received.headers, front.tls);
     let sender = front
         .access
-        .authenticate(received, &base_url, &front.roles)?;
+        .authenticate(received, &base_url, &front.sessions)?;
     let service = match named.service {
         Some(service) => service,
         None => {
@@ -112,12 +121,10 @@ async fn answer(
     let known = service.operations.iter().find(|name| **name == operation);
     let known = known.ok_or_else(|| Fault::unknown_operation(&operation))?;
     named.operation = Some(known);
-    if sender.is_role && is_for_agents(known) {
-        return Err(access_denied(&sender.caller.arn, known).into());
-    }
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;
     let app = front.readable().map_err(not_leading)?;
+    sender.check_good(&app.newest.load())?;
     if sender.opens_world {
         front.worlds.open(&sender.caller.scope).await;
     }
@@ -127,22 +134,16 @@ async fn answer(
         true => REPORT_HANDLING_MAX,
         false => HANDLING_MAX,
     };
+    answered_in(patience, running).await
+}
+
+/// What comes of a call within this time.
+async fn answered_in<T>(
+    patience: Duration,
+    running: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
     let answered = tokio::time::timeout(patience, running).await;
     answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")))
-}
-
-/// Whether only an agent has a use for this operation.
-fn is_for_agents(operation: &str) -> bool {
-    operation.starts_with("Submit")
-        || matches!(
-            operation,
-            "RegisterContainerInstance" | "DiscoverPollEndpoint"
-        )
-}
-
-fn access_denied(arn: &str, operation: &str) -> Fault {
-    let text = format!("User: {arn} is not authorized to perform: ecs:{operation}");
-    Fault::client("AccessDeniedException", text)
 }
 
 /// A handler's defect is its caller's 500, not the server's end.
@@ -159,7 +160,7 @@ async fn caught<T>(
     }
 }
 
-fn not_leading(why: &'static str) -> ApiError {
+pub(super) fn not_leading(why: &'static str) -> ApiError {
     let code = FaultCode {
         code: "ServerException".into(),
         status: 503,
