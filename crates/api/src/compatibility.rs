@@ -11,6 +11,8 @@ pub enum Standing {
     Recorded,
     /// A case sends it and is refused.
     Refused,
+    /// A case sends it; nothing depends on it.
+    PassedOver,
     /// It is taken; no case sends it and looks what became of it.
     Untested,
 }
@@ -21,6 +23,7 @@ impl fmt::Display for Standing {
             Self::Served => "served",
             Self::Recorded => "accepted and recorded only",
             Self::Refused => "refused",
+            Self::PassedOver => "accepted and passed over",
             Self::Untested => "accepted, untested",
         })
     }

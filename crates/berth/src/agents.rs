@@ -73,7 +73,7 @@ pub(crate) struct Identity<'a> {
 }
 
 /// Waits for `work`, and says so as long as it lasts: it stands between a start and its end.
-async fn told<T>(what: &'static str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn told<T>(what: &'static str, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     loop {
         match tokio::time::timeout(TELL_EVERY, &mut work).await {

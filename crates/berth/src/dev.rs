@@ -54,15 +54,19 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
     })
     .await?;
     let agents = LocalAgents::new(dev.clone(), started.url.clone(), &data_dir);
-    if dev.agents > 0 {
-        offer(&agents, &started).await?;
-    }
-    if !started.running.stop_token().is_cancelled() {
+    let offered = match dev.agents {
+        0 => Ok(()),
+        _ => offer(&agents, &started).await,
+    };
+    if offered.is_err() {
+        // The server may lead already: it ends in good order, and then the reason is told.
+        started.running.shutdown();
+    } else if !started.running.stop_token().is_cancelled() {
         started.print_banner("dev");
     }
     let ended = started.run().await;
     agents.stop().await;
-    ended
+    offered.and(ended)
 }
 
 /// Has the agents join the worlds that they knew and the one of clients that name no other, and

@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::agents::{Identity, Place, pull_behavior};
+use crate::agents::{Identity, Place, pull_behavior, told};
 use crate::cli::{Dev, ImagePullBehavior, Runtime};
 use crate::exit::Failure;
 
@@ -156,7 +156,8 @@ impl LocalAgents {
             }
             anyhow::Ok(())
         };
-        let connected = ended.run_until_cancelled(connected).await;
+        let connected = ended.run_until_cancelled(told("the local agents to connect", connected));
+        let connected = connected.await;
         Ok(connected.context("the local agents ended").flatten()?)
     }
 

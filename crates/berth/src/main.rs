@@ -30,6 +30,7 @@ mod task_endpoints;
 mod upkeep;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::CommandFactory;
@@ -41,6 +42,9 @@ use crate::exit::Failure;
 /// tasks went into the C library's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long work that outlasts a command may take to end: all that was acknowledged is on disk.
+const LEFT_OVER_MAX: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = match settings::parse(std::env::args_os().collect()) {
@@ -106,5 +110,9 @@ fn wait_for<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
 fn serve_until_signal(future: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     files::allow_many();
     let runtime = tokio::runtime::Runtime::new().context("could not start")?;
-    runtime.block_on(future)
+    let ended = runtime.block_on(future);
+    // What is still at work on a thread of its own must not keep the process, and the reason of
+    // its end, from whoever waits for them.
+    runtime.shutdown_timeout(LEFT_OVER_MAX);
+    ended
 }

@@ -86,3 +86,9 @@ pub struct CapacityProvider {
 
 /// The attribute by which an instance says which provider's group it is of.
 pub const PROVIDER_ATTRIBUTE: &str = "berth.capacity-provider";
+
+/// The expression, in the cluster query language, that the instances of a provider's group meet.
+#[must_use]
+pub fn membership(provider: &Text) -> Text {
+    Text::from(format!("attribute:{PROVIDER_ATTRIBUTE} == {provider}"))
+}

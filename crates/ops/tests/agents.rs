@@ -19,10 +19,13 @@ fn text(value: &Value, pointer: &str) -> String {
 
 /// Registers a machine; `machine` names what it shares with others.
 fn register(bench: &Bench, cluster: &str, machine: Option<&str>) -> String {
-    let attributes = machine.map(|machine| json!([{"name": "berth.machine", "value": machine}]));
+    let named = ["logging-driver.awslogs", "docker-remote-api.1.19"];
+    let named = named.map(|name| json!({"name": format!("com.amazonaws.ecs.capability.{name}")}));
+    let machine = machine.map(|machine| json!({"name": "berth.machine", "value": machine}));
+    let attributes: Vec<Value> = named.into_iter().chain(machine).collect();
     let body = json!({
         "cluster": cluster,
-        "attributes": attributes.unwrap_or_else(|| json!([])),
+        "attributes": attributes,
         "totalResources": [
             {"name": "CPU", "integerValue": 1024},
             {"name": "MEMORY", "integerValue": 2048},

@@ -46,7 +46,7 @@ fn the_page_says_what_is_served() {
 
 #[test]
 fn members_that_are_named_apart_are_in_the_model() {
-    fields::check_lists(&Model::read("ecs"));
+    fields::check_lists();
 }
 
 #[test]

@@ -96,6 +96,9 @@ fn generate(root: &Path) -> Result<Generated> {
         let manifest: Manifest =
             serde_json::from_str(&fs::read_to_string(folder.join("manifest.json"))?)
                 .with_context(|| format!("{service}: manifest.json"))?;
+        let model = model
+            .with_undocumented(&manifest)
+            .with_context(|| format!("{service}: manifest.json"))?;
         let sources = service::generate(service, &model, &manifest)
             .with_context(|| format!("could not generate {service}"))?;
         for (name, text) in sources.files {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
@@ -253,6 +253,10 @@ pub struct Manifest {
     pub invalid_input: InvalidInput,
     /// The operations generated.
     pub operations: Vec<String>,
+    /// Members that the service answers with and its model does not have, with the names of their
+    /// shapes, by structure.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undocumented: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// How a service words an input that breaks a constraint of its model.
@@ -283,6 +287,23 @@ impl Model {
         section(&mut text, "waiters", &self.waiters)?;
         text.push_str("\n}\n");
         Ok(text)
+    }
+
+    /// Adds the members that the manifest knows of and the model does not.
+    pub fn with_undocumented(mut self, manifest: &Manifest) -> Result<Self> {
+        for (structure, members) in &manifest.undocumented {
+            let shape = self.shapes.get_mut(structure);
+            let shape = shape.with_context(|| format!("the model has no shape {structure}"))?;
+            for (name, member) in members {
+                let usage = ShapeUse {
+                    shape: member.clone(),
+                    ..ShapeUse::default()
+                };
+                let known = shape.members.insert(name.clone(), usage);
+                ensure!(known.is_none(), "the model has {structure}.{name} by now");
+            }
+        }
+        Ok(self)
     }
 
     /// The shape called `name`.

@@ -1,8 +1,11 @@
 //! The commands and their exit codes, which scripts of others rely on.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::Duration;
 
-use berth_tests::{Server, Spec, run_berth};
+use berth_tests::{Server, Spec, ended, run_berth};
 
 fn code(arguments: &[&str]) -> Option<i32> {
     run_berth(arguments).status.code()
@@ -88,6 +91,46 @@ fn env_says_so_when_no_server_used_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().display().to_string();
     assert_eq!(code(&["env", "--data-dir", &data_dir]), Some(1));
+}
+
+/// A Docker that tells its version and has no more to give; its address.
+fn broken_docker() -> String {
+    /// By then the server leads.
+    const THINKING: Duration = Duration::from_secs(2);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let Some(asked) = lines.next() else { continue };
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let (status, body) = if asked.contains("/version") {
+                ("200 OK", r#"{"ApiVersion":"1.41","Version":"20.10.0"}"#)
+            } else {
+                std::thread::sleep(THINKING);
+                ("500 Internal Server Error", r#"{"message":"out of order"}"#)
+            };
+            let length = body.len();
+            let _ = write!(
+                &stream,
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n\
+                 Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+        }
+    });
+    format!("tcp://{address}")
+}
+
+#[test]
+fn agents_that_cannot_start_end_a_server_that_leads_already_with_their_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().display().to_string();
+    let dev = ["dev", "--listen", "127.0.0.1:0", "--data-dir", &data_dir];
+    let (code, said) = ended(&dev, &[("DOCKER_HOST", &broken_docker())]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("out of order"), "{said}");
+    assert!(said.contains("this server leads"), "{said}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use berth_agent::runtime::docker::{DockerRuntime, DockerSettings};
 use berth_agent::runtime::{Binding, Runtime};
 use berth_agent_proto::extra::Awsvpc;
 use berth_agent_proto::task::{PortMapping, Task};
@@ -243,5 +244,29 @@ fn tasks_with_a_network_of_their_own_have_an_address_and_share_localhost() {
         first.remove().await;
         second.remove().await;
         assert_eq!(daemon.docker(&["ps", "--all", "--quiet"]), "");
+    });
+}
+
+/// The range's pool is taken before the network that takes it can be seen, so Docker answers the
+/// slower ones with an overlap of addresses, not with a conflict of names.
+#[test]
+fn agents_that_start_together_on_a_fresh_docker_share_one_task_network() {
+    isolated(async {
+        const AGENTS: usize = 8;
+        let daemon = Daemon::start().await;
+        let mut runtimes = Vec::new();
+        for number in 0..AGENTS {
+            let settings = DockerSettings {
+                data_dir: daemon.path(&format!("agent-{number}")),
+                ..daemon.settings(None)
+            };
+            runtimes.push(DockerRuntime::connect(settings).await.expect("it connects"));
+        }
+        let asked = runtimes.iter().map(|runtime| runtime.gateways());
+        for gateways in futures_util::future::join_all(asked).await {
+            gateways.expect("gateways");
+        }
+        let listed = daemon.docker(&["network", "ls", "--quiet", "--filter", "name=berth"]);
+        assert_eq!(listed.lines().count(), 1, "{listed}");
     });
 }

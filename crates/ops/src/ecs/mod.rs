@@ -13,3 +13,4 @@ pub(crate) mod sizes;
 pub(crate) mod strategy;
 pub(crate) mod tags;
 pub(crate) mod tasks;
+pub(crate) mod token;

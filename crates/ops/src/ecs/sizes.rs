@@ -1,5 +1,6 @@
 //! Task sizes: how `cpu` and `memory` are spelled, and which pairs Fargate has (reference §3.1).
 
+use berth_api::ecs;
 use berth_model::resources::CPU_UNITS_PER_VCPU;
 
 use crate::ecs::fault::client;
@@ -18,6 +19,17 @@ pub(crate) fn cpu(given: &str) -> Result<u32, ApiError> {
     scaled(given, "vcpu", f64::from(CPU_UNITS_PER_VCPU))
         .filter(|units| TASK_CPU.contains(units))
         .ok_or_else(|| client("Invalid 'cpu' setting for task."))
+}
+
+/// Refuses a part of a GPU: Berth gives whole ones.
+///
+/// # Errors
+/// ClientException, as for the other members that ECS no longer supports.
+pub(crate) fn check_unshared(requirement: &ecs::ResourceRequirement) -> Result<(), ApiError> {
+    match requirement.sharing_strategy {
+        None => Ok(()),
+        Some(_) => Err(client("Unsupported field 'sharingStrategy'")),
+    }
 }
 
 /// MiB: `512`, or `0.5 GB`.

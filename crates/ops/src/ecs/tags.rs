@@ -14,7 +14,7 @@ use berth_model::name::{ClusterKey, DefinitionKey, Scope, ServiceKey};
 use berth_model::scheduler::DeploymentId;
 use berth_model::service::{Service, ServiceStatus, TaskSet};
 use berth_model::tags::Tags;
-use berth_model::task::Task;
+use berth_model::task::{LastStatus, Task};
 use berth_model::text::Text;
 use berth_state::{State, Tx};
 
@@ -237,6 +237,11 @@ impl Target {
             }
             Self::Task(cluster, id) => {
                 let before = task(tx.state(), cluster, *id, absent)?;
+                if before.last == LastStatus::Stopped {
+                    return Err(invalid(
+                        "The specified task is stopped. Specify a running task and try again.",
+                    ));
+                }
                 let changed = Task {
                     tags,
                     version: before.version.saturating_add(1),

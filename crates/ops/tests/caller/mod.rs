@@ -3,9 +3,12 @@
 mod logs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use berth_model::name::Scope;
 use berth_ops::{ApiError, Call, Caller, Context, DefinitionCache, Limits, PageTokens};
+use berth_reconcile::services::{Surroundings, look};
+use berth_state::{Failure, Lane};
 use berth_testkit::World;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -15,6 +18,10 @@ use serde_json::Value;
 pub(crate) const SCOPE: &str = "123456789012/us-east-1";
 /// Who makes such a call.
 pub(crate) const CALLER_ARN: &str = "arn:aws:iam::123456789012:user/admin";
+
+/// How long after RUNNING a task counts as healthy when nothing checks it (reference §7.1).
+#[allow(dead_code, reason = "not every suite has services")]
+const HEALTHY_AFTER: Duration = Duration::from_secs(40);
 
 /// A control plane in memory and the means to call it.
 pub(crate) struct Bench {
@@ -97,6 +104,28 @@ impl Bench {
             base_url: "http://127.0.0.1:7070".to_owned(),
         };
         Call::new(self.cx.clone(), Arc::new(caller))
+    }
+
+    /// Lets the controller of services do what each of them needs, once.
+    ///
+    /// # Panics
+    /// When a look is refused.
+    #[allow(dead_code, reason = "not every suite has services")]
+    pub(crate) fn scheduler_looks(&self) {
+        let around = Surroundings {
+            healthy_after: HEALTHY_AFTER,
+            ..Surroundings::default()
+        };
+        let state = self.world.snapshot();
+        for key in state.services.iter().map(|service| service.key.clone()) {
+            let around = around.clone();
+            let handle = self.world.handle();
+            let looked = handle.transact(Lane::Controllers, move |tx| {
+                look(tx, &key, &around);
+                Ok::<_, Failure>(())
+            });
+            assert_eq!(looked.now_or_never(), Some(Ok(())));
+        }
     }
 
     /// Calls an ECS operation as the usual caller.

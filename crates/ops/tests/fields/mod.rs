@@ -25,30 +25,161 @@ const PART_MIN: usize = 3;
 
 /// Members that are kept and given back, and change nothing else: Berth has no use for them, or
 /// none yet.
-const RECORDED: &[(&str, &[&str])] = &[(
-    "RegisterTaskDefinition",
-    &[
-        "containerDefinitions[].credentialSpecs",
-        "containerDefinitions[].firelensConfiguration",
-        "containerDefinitions[].portMappings[].appProtocol",
-        "containerDefinitions[].portMappings[].name",
-        "containerDefinitions[].repositoryCredentials",
-        "containerDefinitions[].secrets",
-        "containerDefinitions[].versionConsistency",
-        "enableFaultInjection",
-        "ephemeralStorage",
-        "proxyConfiguration",
-        "volumes[].configuredAtLaunch",
-        "volumes[].efsVolumeConfiguration",
-        "volumes[].fsxWindowsFileServerVolumeConfiguration",
-    ],
-)];
+const RECORDED: &[(&str, &[&str])] = &[
+    (
+        "CreateCapacityProvider",
+        &[
+            "autoScalingGroupProvider.autoScalingGroupArn",
+            "autoScalingGroupProvider.managedDraining",
+            "autoScalingGroupProvider.managedScaling",
+            "autoScalingGroupProvider.managedTerminationProtection",
+        ],
+    ),
+    (
+        "CreateCluster",
+        &["configuration", "serviceConnectDefaults"],
+    ),
+    ("CreateService", SERVICE_RECORDED),
+    (
+        "RegisterTaskDefinition",
+        &[
+            "containerDefinitions[].credentialSpecs",
+            "containerDefinitions[].firelensConfiguration",
+            "containerDefinitions[].portMappings[].appProtocol",
+            "containerDefinitions[].portMappings[].name",
+            "containerDefinitions[].repositoryCredentials",
+            "containerDefinitions[].secrets",
+            "containerDefinitions[].versionConsistency",
+            "enableFaultInjection",
+            "ephemeralStorage",
+            "proxyConfiguration",
+            "trustedExecutionConfiguration",
+            "volumes[].configuredAtLaunch",
+            "volumes[].efsVolumeConfiguration",
+            "volumes[].fsxWindowsFileServerVolumeConfiguration",
+            "volumes[].s3filesVolumeConfiguration",
+        ],
+    ),
+    ("RunTask", &["enableExecuteCommand"]),
+    ("StartTask", &["enableExecuteCommand"]),
+    (
+        "UpdateCapacityProvider",
+        &[
+            "autoScalingGroupProvider.managedDraining",
+            "autoScalingGroupProvider.managedScaling",
+            "autoScalingGroupProvider.managedTerminationProtection",
+        ],
+    ),
+    (
+        "UpdateCluster",
+        &["configuration", "serviceConnectDefaults"],
+    ),
+    ("UpdateService", SERVICE_RECORDED),
+];
+
+/// The same, of a service.
+const SERVICE_RECORDED: &[&str] = &[
+    "deploymentConfiguration.alarms",
+    "deploymentConfiguration.lifecycleHooks[].hookDetails",
+    "deploymentConfiguration.lifecycleHooks[].hookTargetArn",
+    "deploymentConfiguration.lifecycleHooks[].roleArn",
+    "enableExecuteCommand",
+    "serviceConnectConfiguration",
+];
 
 /// Members that are refused whenever they are sent: what they ask for is nothing that Berth has.
 const REFUSED: &[(&str, &[&str])] = &[
-    ("RegisterTaskDefinition", &["inferenceAccelerators"]),
-    ("RunTask", &["volumeConfigurations"]),
-    ("StartTask", &["volumeConfigurations"]),
+    (
+        "CreateCapacityProvider",
+        &["cluster", "managedInstancesProvider"],
+    ),
+    ("CreateService", SERVICE_REFUSED),
+    ("CreateTaskSet", &["loadBalancers", "serviceRegistries"]),
+    ("DeleteCapacityProvider", &["cluster"]),
+    ("ListTasks", &["daemonName"]),
+    (
+        "RegisterTaskDefinition",
+        &[
+            "containerDefinitions[].resourceRequirements[].sharingStrategy",
+            "inferenceAccelerators",
+        ],
+    ),
+    ("RunTask", TASK_REFUSED),
+    ("StartTask", TASK_REFUSED),
+    ("UpdateContainerAgent", &["cluster", "containerInstance"]),
+    (
+        "UpdateCapacityProvider",
+        &["cluster", "managedInstancesProvider"],
+    ),
+    ("UpdateService", SERVICE_REFUSED),
+];
+
+/// The same, of a service.
+const SERVICE_REFUSED: &[&str] = &[
+    "deploymentConfiguration.earlySuccessCriteria",
+    "gatewayConnectors",
+    "loadBalancers",
+    "monitoring",
+    "serviceRegistries",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+];
+
+/// The same, of a task.
+const TASK_REFUSED: &[&str] = &[
+    "overrides.containerOverrides[].resourceRequirements[].sharingStrategy",
+    "overrides.inferenceAcceleratorOverrides",
+    "volumeConfigurations",
+];
+
+/// Members that are checked for their form and then passed over: nothing here depends on them, and
+/// no answer shows them.
+const PASSED_OVER: &[(&str, &[&str])] = &[
+    ("DiscoverPollEndpoint", &["cluster", "containerInstance"]),
+    (
+        "RegisterContainerInstance",
+        &[
+            "attributes[].targetId",
+            "attributes[].targetType",
+            "instanceIdentityDocumentSignature",
+            "totalResources[].doubleValue",
+            "totalResources[].longValue",
+        ],
+    ),
+    ("RunTask", TASK_PASSED_OVER),
+    ("StartTask", TASK_PASSED_OVER),
+    ("SubmitAttachmentStateChanges", &["attachments", "cluster"]),
+    // The task's own ARN says where it is.
+    ("SubmitContainerStateChange", &["cluster"]),
+    (
+        "SubmitTaskStateChange",
+        &["attachments", "cluster", "managedAgents"],
+    ),
+    (
+        "logs:CreateLogGroup",
+        &["deletionProtectionEnabled", "kmsKeyId", "logGroupClass"],
+    ),
+    (
+        "logs:DescribeLogGroups",
+        &[
+            "accountIdentifiers",
+            "includeLinkedAccounts",
+            "logGroupClass",
+        ],
+    ),
+    (
+        "logs:FilterLogEvents",
+        &["interleaved", "startFromHead", "unmask"],
+    ),
+    ("logs:GetLogEvents", &["unmask"]),
+    ("logs:PutLogEvents", &["entity", "sequenceToken"]),
+];
+
+/// The same, of a task.
+const TASK_PASSED_OVER: &[&str] = &[
+    "networkConfiguration.awsvpcConfiguration.assignPublicIp",
+    "networkConfiguration.awsvpcConfiguration.securityGroups",
+    "referenceId",
 ];
 
 /// The operations' requests as the model has them.
@@ -203,6 +334,7 @@ impl Evidence {
         let key = (operation.to_owned(), field.to_owned());
         let answered = self.sent.get(&key).copied();
         match (self.seen.contains(&key), answered) {
+            (_, Some(true)) if listed(PASSED_OVER, operation, field) => Standing::PassedOver,
             (true, _) if listed(RECORDED, operation, field) => Standing::Recorded,
             (true, _) => Standing::Served,
             (false, Some(false)) if listed(REFUSED, operation, field) => Standing::Refused,
@@ -233,6 +365,8 @@ fn keeps(operation: &str) -> bool {
 fn leaves_of(value: &Value, path: &str, leaves: &mut Vec<(String, Value)>) {
     match value {
         Value::Object(members) => {
+            // A document is one value, whatever is in it.
+            leaves.push((path.to_owned(), value.clone()));
             let dot = if path.is_empty() { "" } else { "." };
             for (name, inner) in members {
                 leaves_of(inner, &format!("{path}{dot}{name}"), leaves);
@@ -266,11 +400,13 @@ fn shows(answer: &Value, name: &str, sent: &Value) -> bool {
             (Value::String(shown), Value::String(sent)) => {
                 shown == sent || (sent.len() >= PART_MIN && shown.contains(sent.as_str()))
             }
+            (Value::Number(shown), Value::Number(sent)) => shown.as_f64() == sent.as_f64(),
             (shown, sent) => shown == sent,
         }
     }
     fn under(value: &Value, sent: &Value) -> bool {
         match value {
+            whole if whole == sent => true,
             Value::Array(elements) => elements.iter().any(|inner| under(inner, sent)),
             Value::Object(members) => members.values().any(|inner| under(inner, sent)),
             leaf => holds(leaf, sent),
@@ -288,13 +424,17 @@ fn shows(answer: &Value, name: &str, sent: &Value) -> bool {
     }
 }
 
-/// That no entry of [`RECORDED`] and [`REFUSED`] has become a slip.
+/// That no entry of the lists has become a slip.
 ///
 /// # Panics
 /// When one names no member.
-pub(crate) fn check_lists(model: &Model) {
-    for (operation, prefixes) in RECORDED.iter().chain(REFUSED) {
-        let fields = model.fields(operation);
+pub(crate) fn check_lists() {
+    let (ecs, logs) = (Model::read("ecs"), Model::read("logs"));
+    for (operation, prefixes) in RECORDED.iter().chain(REFUSED).chain(PASSED_OVER) {
+        let fields = match operation.strip_prefix("logs:") {
+            Some(operation) => logs.fields(operation),
+            None => ecs.fields(operation),
+        };
         for prefix in *prefixes {
             assert!(
                 fields.iter().any(|field| begins(field, prefix)),

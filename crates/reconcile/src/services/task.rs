@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use berth_model::capacity_provider::PROVIDER_ATTRIBUTE;
+use berth_model::capacity_provider;
 use berth_model::cluster::BUILT_IN_PROVIDERS;
 use berth_model::definition::NetworkMode;
 use berth_model::id::{InstanceId, TaskId};
@@ -147,9 +147,7 @@ pub(super) fn place(
     if let Some(provider) = &spec.capacity_provider
         && spec.launch_type != LaunchType::Fargate
     {
-        member_of.push(Text::from(format!(
-            "attribute:{PROVIDER_ATTRIBUTE} == {provider}"
-        )));
+        member_of.push(capacity_provider::membership(provider));
     }
     let strategy: Vec<Strategy> = service
         .spec

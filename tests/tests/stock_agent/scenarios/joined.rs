@@ -121,7 +121,7 @@ fn run_and_read(server: &Server, line: &str, expected: &[&str]) {
     assert_eq!(seen["containers"][0]["exitCode"], 0, "{seen}");
     let id = task.rsplit('/').next().unwrap_or_default();
     let stream = format!("t/main/{id}");
-    let read = logs(
+    let read = lines(
         server,
         &json!({ "logGroupName": GROUP, "logStreamName": stream }),
     );
@@ -132,7 +132,7 @@ fn run_and_read(server: &Server, line: &str, expected: &[&str]) {
 
 /// The stream's lines.
 #[expect(clippy::disallowed_methods, reason = "a signature is of its time")]
-fn logs(server: &Server, input: &Value) -> String {
+fn lines(server: &Server, input: &Value) -> String {
     use berth_wire::sigv4::{Signer, Unsigned};
     let body = input.to_string();
     let signer = Signer {

@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use berth_agent_proto::task::Task;
 use bollard::errors::Error;
@@ -30,6 +31,11 @@ use crate::runtime::{ErrorKind, Labels, RuntimeError, TaskNetwork};
 /// Tells a holder from a container of a task definition.
 pub(super) const LABEL_ROLE: &str = "berth.role";
 pub(super) const ROLE_HOLDER: &str = "holder";
+
+/// How often, and how many times, another agent's bridge is looked for: Docker makes one in some
+/// tens of milliseconds, a busy machine in a few seconds.
+const OTHERS_BRIDGE_EVERY: Duration = Duration::from_millis(100);
+const OTHERS_BRIDGE_LOOKS: u32 = 50;
 
 const IMAGE: &str = "berth-holder";
 /// Changes with the program.
@@ -113,22 +119,46 @@ impl Inner {
     }
 
     /// The bridge of the address range; made when it is not there.
+    ///
+    /// Another agent of this machine may be making it at the same time. Docker takes the range
+    /// before the network can be seen, and answers the slower one with an overlap of addresses:
+    /// so whatever it answers, the network is waited for before that counts as a failure.
     pub(super) async fn ensure_bridge(&self) -> Result<String, RuntimeError> {
         let name = self.settings.task_range.network_name();
-        let kind = ErrorKind::ResourceInitialization;
-        let look = self.docker.inspect_network(&name, None);
-        match tokio::time::timeout(LOOK_MAX, look).await {
-            Ok(Ok(_)) => return Ok(name),
-            Ok(Err(error)) if status(&error) == Some(NOT_FOUND) => {}
-            Ok(Err(error)) => return Err(super::failure::describe(kind, &error)),
-            Err(_) => return Err(super::failure::timed_out("created", LOOK_MAX)),
+        if self.sees_network(&name).await? {
+            return Ok(name);
         }
+        let Err(refused) = self.create_bridge(&name).await else {
+            return Ok(name);
+        };
+        for _ in 0..OTHERS_BRIDGE_LOOKS {
+            if self.sees_network(&name).await? {
+                return Ok(name);
+            }
+            tokio::time::sleep(OTHERS_BRIDGE_EVERY).await;
+        }
+        Err(refused)
+    }
+
+    async fn sees_network(&self, name: &str) -> Result<bool, RuntimeError> {
+        let kind = ErrorKind::ResourceInitialization;
+        within(LOOK_MAX, kind, "inspected", async {
+            match self.docker.inspect_network(name, None).await {
+                Ok(_) => Ok(true),
+                Err(error) if status(&error) == Some(NOT_FOUND) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    async fn create_bridge(&self, name: &str) -> Result<(), RuntimeError> {
         let range = IpamConfig {
             subnet: Some(self.settings.task_range.to_string()),
             ..IpamConfig::default()
         };
         let request = NetworkCreateRequest {
-            name: name.clone(),
+            name: name.to_owned(),
             driver: Some("bridge".to_owned()),
             ipam: Some(Ipam {
                 config: Some(vec![range]),
@@ -137,14 +167,14 @@ impl Inner {
             labels: Some([(LABEL_ROLE.to_owned(), "task-network".to_owned())].into()),
             ..NetworkCreateRequest::default()
         };
-        let made = within(CREATE_MAX, kind, "created", async {
-            match self.docker.create_network(request).await {
-                // Another agent of this machine was faster.
-                Err(error) if status(&error) == Some(CONFLICT) => Ok(()),
-                outcome => outcome.map(drop),
-            }
-        });
-        made.await.map(|()| name)
+        let work = self.docker.create_network(request);
+        let made = within(
+            CREATE_MAX,
+            ErrorKind::ResourceInitialization,
+            "created",
+            work,
+        );
+        made.await.map(drop)
     }
 
     async fn ensure_holder(

@@ -39,14 +39,10 @@ pub(crate) async fn create_capacity_provider(
              prefixed with \"aws\", \"ecs\", or \"fargate\".",
         ));
     }
-    if input.managed_instances_provider.is_some() {
-        return Err(ApiError::client(
-            Fault::UnsupportedFeature,
-            "Managed instances are not supported in this Region.",
-        ));
-    }
+    check_no_managed(input.managed_instances_provider.as_ref())?;
     let group = input.auto_scaling_group_provider.as_ref();
     let group = group.ok_or_else(|| invalid("autoScalingGroupProvider can not be blank."))?;
+    check_no_cluster(input.cluster.as_deref())?;
     let group = with_defaults(group)?;
     let group = serde_json::to_value(&group).map_err(ApiError::internal)?;
     let tags = given_tags(Fault::InvalidParameter, input.tags.as_deref())?;
@@ -79,6 +75,27 @@ pub(crate) async fn create_capacity_provider(
     Ok(ecs::CreateCapacityProviderResponse {
         capacity_provider: Some(render(&provider, true)?),
     })
+}
+
+/// Refuses managed instances, which are machines that AWS starts.
+fn check_no_managed<T>(given: Option<&T>) -> Result<(), ApiError> {
+    match given {
+        None => Ok(()),
+        Some(_) => Err(ApiError::client(
+            Fault::UnsupportedFeature,
+            "Managed instances are not supported in this Region.",
+        )),
+    }
+}
+
+/// A provider of a group is of no one cluster: only managed instances are (reference §2.2).
+fn check_no_cluster(given: Option<&str>) -> Result<(), ApiError> {
+    if given.is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    Err(invalid(
+        "A cluster can only be specified for a capacity provider with managed instances.",
+    ))
 }
 
 /// The group with the API's defaults filled in.
@@ -146,6 +163,8 @@ pub(crate) async fn update_capacity_provider(
     input: ecs::UpdateCapacityProviderRequest,
 ) -> Result<ecs::UpdateCapacityProviderResponse, ApiError> {
     call.check::<op::UpdateCapacityProvider>(&input)?;
+    check_no_managed(input.managed_instances_provider.as_ref())?;
+    check_no_cluster(input.cluster.as_deref())?;
     let key = key_of(call.scope(), input.name.as_deref().unwrap_or_default())?;
     let update = input
         .auto_scaling_group_provider
@@ -197,6 +216,7 @@ pub(crate) async fn delete_capacity_provider(
     input: ecs::DeleteCapacityProviderRequest,
 ) -> Result<ecs::DeleteCapacityProviderResponse, ApiError> {
     call.check::<op::DeleteCapacityProvider>(&input)?;
+    check_no_cluster(input.cluster.as_deref())?;
     let given = input.capacity_provider.as_deref().unwrap_or_default();
     let key = key_of(call.scope(), given)?;
     if BUILT_IN_PROVIDERS.contains(&key.name.as_str()) {

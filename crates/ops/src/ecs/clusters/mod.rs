@@ -6,8 +6,7 @@
 //! - a deleted cluster stays describable, and its name can be used again;
 //! - a cluster with tasks, services or container instances is not deleted.
 //!
-//! Providers that users make are not here yet: the only ones are `FARGATE` and `FARGATE_SPOT`,
-//! whose association needs no waiting.
+//! Berth scales no machines, so that no association of a provider needs any waiting.
 
 mod groups;
 mod providers;
@@ -26,6 +25,7 @@ use crate::ecs::fault::invalid;
 use crate::ecs::names::{cluster_key, cluster_name, known_cluster};
 use crate::ecs::paging::{PAGE_MAX, Page};
 use crate::ecs::settings;
+use crate::ecs::strategy;
 use crate::ecs::tags::given_tags;
 use crate::error::ApiError;
 use crate::render::cluster::{self as render, Parts};
@@ -63,6 +63,8 @@ pub(crate) async fn create_cluster(
         .await?;
     Ok(ecs::CreateClusterResponse {
         cluster: Some(cluster),
+        // Beside the cluster, and in no document: seen on the wire (reference §2.1).
+        cluster_count: Some(1),
     })
 }
 
@@ -95,7 +97,7 @@ impl Wish {
                 .as_deref()
                 .map(|given| providers::parse(&call.snapshot(), call.scope(), given))
                 .transpose()?,
-            default_strategy: strategy.map(crate::ecs::strategy::parse).transpose()?,
+            default_strategy: strategy.map(strategy::parse).transpose()?,
             tags: tags
                 .map(|tags| given_tags(Fault::InvalidParameter, Some(tags)))
                 .transpose()?,
@@ -154,7 +156,8 @@ fn create(
         providers: wish.providers.unwrap_or_default(),
         default_strategy: wish.default_strategy.unwrap_or_default(),
     };
-    crate::ecs::strategy::check_associated(&spec.default_strategy, &spec.providers)?;
+    strategy::check_associated(&spec.default_strategy, &spec.providers)?;
+    strategy::check_kinds(tx.state(), &key.scope, &spec.default_strategy)?;
     let tags = wish.tags.unwrap_or_default();
     let cluster = Cluster {
         key: key.clone(),
@@ -351,6 +354,7 @@ pub(crate) async fn delete_cluster(
     let cluster = call.transact(move |tx| delete(tx, &key)).await?;
     Ok(ecs::DeleteClusterResponse {
         cluster: Some(cluster),
+        cluster_count: Some(0),
     })
 }
 

@@ -6,6 +6,7 @@ use berth_api::ecs::{self, Fault, op};
 use berth_model::capacity_provider::{CapacityProvider, ProviderKey, ProviderStatus};
 use berth_model::cluster::{BUILT_IN_PROVIDERS, ClusterSpec};
 use berth_model::name::{ClusterKey, Scope};
+use berth_model::service::{Service, ServiceCapacity, ServiceStatus};
 use berth_model::task::{Desired, LastStatus, Task};
 use berth_model::text::Text;
 use berth_state::{State, TaskFilter};
@@ -62,6 +63,7 @@ pub(crate) async fn put_cluster_capacity_providers(
     let items = input.default_capacity_provider_strategy.as_deref();
     let default_strategy = strategy::parse(items.unwrap_or_default())?;
     strategy::check_associated(&default_strategy, &providers)?;
+    strategy::check_kinds(&call.snapshot(), call.scope(), &default_strategy)?;
     let cluster = call
         .transact(move |tx| {
             check_unused(tx.state(), &key, &providers)?;
@@ -77,7 +79,8 @@ pub(crate) async fn put_cluster_capacity_providers(
     })
 }
 
-/// Whether no task that still lives came by a provider that the cluster is to lose.
+/// Whether no task that still lives came by a provider that the cluster is to lose, and no service
+/// takes its tasks from one.
 fn check_unused(state: &State, key: &ClusterKey, kept: &[Text]) -> Result<(), ApiError> {
     let cluster = known_cluster(state, key)?;
     let lost = |provider: &Text| !kept.contains(provider);
@@ -93,6 +96,13 @@ fn check_unused(state: &State, key: &ClusterKey, kept: &[Text]) -> Result<(), Ap
             .into_iter()
             .any(|desired| state.tasks.list(row, desired, &filter, None).any(uses_lost))
     });
+    let takes_lost = |service: &Arc<Service>| match &service.spec.capacity {
+        ServiceCapacity::Strategy(items) => items.iter().any(|item| lost(&item.provider)),
+        ServiceCapacity::Launch(_) => false,
+    };
+    let mut services = state.services.of_cluster(key, None);
+    let in_use = in_use
+        || services.any(|service| service.status != ServiceStatus::Inactive && takes_lost(service));
     if in_use {
         return Err(ApiError::client(
             Fault::ResourceInUse,
@@ -157,9 +167,16 @@ pub(crate) async fn describe_capacity_providers(
         }
         visible = wanted;
     }
-    let after = page.after.as_deref();
-    let seen = visible.iter().position(|name| Some(name.as_str()) == after);
-    let rest = visible.into_iter().skip(seen.map_or(0, |at| at + 1));
+    // The last one of the page before may be gone: what matters is where it stood.
+    let place = |name: &str| {
+        let is_it = |given: &&String| short_name(call.scope(), given).is_ok_and(|n| n == name);
+        let built_in = BUILT_IN_PROVIDERS.iter().position(|known| *known == name);
+        let asked = named.iter().position(|given| is_it(&given));
+        (asked, built_in.is_none(), built_in, name.to_owned())
+    };
+    let after = page.after.as_deref().map(place);
+    let later = |name: &Text| after.as_ref().is_none_or(|after| place(name) > *after);
+    let rest = visible.into_iter().filter(later);
     let (providers, next_token) = page.cut(&call.cx, rest, Text::to_string);
     let mut rendered = Vec::with_capacity(providers.len());
     for name in providers {

@@ -47,6 +47,7 @@ pub(super) fn check(definition: &ecs::TaskDefinition, scope: &Scope) -> Result<(
     {
         return Err(client("Unsupported field 'inferenceAccelerators'"));
     }
+    check_isolation(definition.trusted_execution_configuration.as_ref())?;
     check_role(definition.task_role_arn.as_deref(), scope)?;
     check_role(definition.execution_role_arn.as_deref(), scope)?;
     check_sizes(definition, containers)?;
@@ -94,6 +95,17 @@ fn check_list(containers: &[ecs::ContainerDefinition]) -> Result<(), ApiError> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a sandbox: a task that asked for one is not to run without it.
+fn check_isolation(given: Option<&ecs::TrustedExecutionConfiguration>) -> Result<(), ApiError> {
+    let mode = given.and_then(|given| given.isolation_mode.as_ref());
+    match mode.map(ecs::IsolationMode::as_str) {
+        None | Some("SHARED") => Ok(()),
+        Some(other) => Err(client(format!(
+            "The isolation mode {other} is not supported in this Region."
+        ))),
+    }
 }
 
 /// Checks a role: an ARN of the caller's own account, or a role's short name.

@@ -4,6 +4,7 @@ use berth_api::ecs::{self, LogDriver, NetworkMode};
 
 use super::draft::{self, name};
 use crate::ecs::fault::client;
+use crate::ecs::sizes;
 use crate::error::ApiError;
 
 /// The most environment files of a container.
@@ -354,6 +355,9 @@ pub(super) fn gpus(container: &ecs::ContainerDefinition) -> Option<u32> {
 }
 
 fn check_gpus(container: &ecs::ContainerDefinition) -> Result<(), ApiError> {
+    for requirement in container.resource_requirements.iter().flatten() {
+        sizes::check_unshared(requirement)?;
+    }
     if gpus(container).is_some() {
         return Ok(());
     }

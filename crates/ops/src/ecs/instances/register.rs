@@ -25,6 +25,8 @@ use crate::error::ApiError;
 
 /// The most characters of a client token; agents send a UUID.
 const TOKEN_LENGTH_MAX: usize = 64;
+/// The most bytes of a version: the longest that agents have are commits, of 40.
+const VERSION_LENGTH_MAX: usize = 128;
 /// The attribute that says what kind of machine an instance is.
 const TYPE_ATTRIBUTE: &str = "ecs.instance-type";
 
@@ -40,6 +42,8 @@ struct Register {
     cluster: ClusterKey,
     registration: Registration,
     tags: Tags,
+    /// What the agent says of itself; stock agents do so on their websocket alone.
+    version: Option<AgentVersion>,
     /// The instance that the agent says it is.
     known_as: Option<InstanceId>,
     token: Option<Text>,
@@ -94,6 +98,7 @@ fn parse(call: &Call, input: &ecs::RegisterContainerInstanceRequest) -> Result<R
     Ok(Register {
         registration: Registration::parse(input, &cluster.scope.region)?,
         cluster,
+        version: input.version_info.as_ref().map(version),
         tags: given_tags(Fault::InvalidParameter, input.tags.as_deref())?,
         known_as,
         token: token.map(Text::from),
@@ -103,6 +108,20 @@ fn parse(call: &Call, input: &ecs::RegisterContainerInstanceRequest) -> Result<R
             Principal::Account | Principal::TaskRole { .. } | Principal::ExecutionRole => None,
         },
     })
+}
+
+fn version(given: &ecs::VersionInfo) -> AgentVersion {
+    let short = |text: &Option<String>| {
+        let text = text
+            .as_deref()
+            .filter(|text| text.len() <= VERSION_LENGTH_MAX);
+        text.map(Text::new)
+    };
+    AgentVersion {
+        agent: short(&given.agent_version),
+        hash: short(&given.agent_hash),
+        docker: short(&given.docker_version),
+    }
 }
 
 impl Register {
@@ -174,7 +193,7 @@ impl Register {
             attributes: registration.attributes.as_slice().into(),
             custom_attributes: registration.custom_attributes.clone(),
             machine_id: registration.machine_id.clone(),
-            version_info: AgentVersion::default(),
+            version_info: self.version.clone().unwrap_or_default(),
             registered_at: tx.now(),
             deregistered_at: None,
             client_token: self.token.clone(),
@@ -216,6 +235,9 @@ impl Register {
         if self.token.is_some() {
             instance.client_token = self.token.clone();
         }
+        if let Some(version) = &self.version {
+            instance.version_info = version.clone();
+        }
         instance.registered_by = Some(self.caller_arn.clone());
         instance.version += 1;
         Ok(instance)
@@ -226,10 +248,10 @@ fn check_custom(attributes: &[Attribute]) -> Result<(), ApiError> {
     if attributes.len() <= CUSTOM_ATTRIBUTES_MAX {
         return Ok(());
     }
-    Err(ApiError::client(
-        Fault::AttributeLimitExceeded,
-        format!("An instance can have at most {CUSTOM_ATTRIBUTES_MAX} custom attributes."),
-    ))
+    // The operation has no AttributeLimitExceededException, as PutAttributes has.
+    Err(invalid(format!(
+        "An instance can have at most {CUSTOM_ATTRIBUTES_MAX} custom attributes."
+    )))
 }
 
 /// Whether the machine would become one of another kind, to which its tasks do not belong.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use berth_api::ecs;
+use berth_model::capacity_provider::PROVIDER_ATTRIBUTE;
 use berth_model::id::InstanceId;
 use berth_model::instance::{ContainerInstance, MACHINE_ATTRIBUTE};
 use berth_model::resources::{HostPort, Transport};
@@ -64,7 +65,10 @@ impl<'a> View<'a> {
             value: text(&a.value),
             ..ecs::Attribute::default()
         };
+        let provider = |a: &&berth_model::instance::Attribute| a.name == PROVIDER_ATTRIBUTE;
+        let provider = instance.all_attributes().find(provider);
         ecs::ContainerInstance {
+            capacity_provider_name: provider.and_then(|a| text(&a.value)),
             agent_connected: Some(self.state.is_connected(instance.id)),
             attachments: Some(Vec::new()),
             attributes: Some(instance.all_attributes().map(attribute).collect()),

@@ -263,6 +263,25 @@ const WITH_PAUSE: [Stage; 5] = [
     Stage::PostProductionTrafficShift,
 ];
 
+/// Refuses a kind of hook that there is not, in Amazon's own words for it.
+///
+/// # Errors
+/// InvalidParameterException.
+pub(super) fn check_targets(given: Option<&ecs::DeploymentConfiguration>) -> Result<(), ApiError> {
+    let hooks = given.and_then(|given| given.lifecycle_hooks.as_deref());
+    let mut targets = hooks.unwrap_or_default().iter();
+    let known = |hook: &ecs::DeploymentLifecycleHook| {
+        let target = hook.target_type.as_ref().map(|kind| kind.as_str());
+        matches!(target, None | Some("AWS_LAMBDA" | "PAUSE"))
+    };
+    if targets.all(known) {
+        return Ok(());
+    }
+    Err(invalid(
+        "Invalid targetType. Valid values are: AWS_LAMBDA, PAUSE",
+    ))
+}
+
 fn parse_hook(given: &ecs::DeploymentLifecycleHook) -> Result<LifecycleHook, ApiError> {
     let target = match given.target_type.as_ref().map(|kind| kind.as_str()) {
         Some("PAUSE") => HookTarget::Pause,

@@ -9,15 +9,14 @@ use berth_model::tags::Tags;
 use berth_model::task::{ClientToken, LaunchType};
 use berth_model::text::Text;
 use berth_state::Tx;
-use sha2::{Digest, Sha256};
 
 use super::configuration;
 use super::deploy::deploy;
 use super::names::service_key;
 use super::render::{Moment, View};
 use super::wanted::{
-    Template, capacity_of, check_unserved, check_whole, early_success, parse_constraints,
-    parse_propagate, parse_service_connect, parse_strategies, platform_version,
+    Template, capacity_of, check_execute, check_unserved, check_whole, early_success,
+    parse_constraints, parse_propagate, parse_service_connect, parse_strategies, platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -25,6 +24,7 @@ use crate::ecs::names::{active_cluster, cluster_key, resolve_definition};
 use crate::ecs::tags::given_tags;
 use crate::ecs::tasks::capacity::parse_capacity;
 use crate::ecs::tasks::network::parse_network;
+use crate::ecs::token::client_token;
 use crate::error::ApiError;
 
 /// The most characters of a service's or task set's client token (reference §1.6).
@@ -32,7 +32,7 @@ const TOKEN_LENGTH_MAX: usize = 36;
 /// The most tasks of a service (reference §9.3).
 pub(super) const DESIRED_MAX: u32 = 5000;
 /// The most services of a cluster (reference §9.3).
-const SERVICES_MAX: usize = 5000;
+const SERVICES_MAX: u32 = 5000;
 
 /// A call as parsed.
 #[derive(Clone)]
@@ -61,22 +61,16 @@ pub(crate) async fn create_service(
     })
 }
 
-/// The token with a hash of what the call asks for. Tags do not count: a retry's are passed over.
-pub(super) fn token_of(given: Option<&str>, asked: &str) -> Result<Option<ClientToken>, ApiError> {
-    let Some(token) = given.filter(|token| !token.is_empty()) else {
-        return Ok(None);
-    };
-    if token.chars().count() > TOKEN_LENGTH_MAX {
-        return Err(invalid(format!(
-            "idempotency token longer than {TOKEN_LENGTH_MAX}."
-        )));
-    }
-    let hash = Sha256::digest(asked.as_bytes());
-    let digits: String = hash[..16].iter().map(|b| format!("{b:02x}")).collect();
-    Ok(Some(ClientToken {
-        token: token.into(),
-        request: digits.into(),
-    }))
+/// The token with a digest of what the call asks for. Tags do not count: a retry's are passed over.
+///
+/// # Errors
+/// InvalidParameterException for a token that is too long.
+pub(super) fn token_of<R: serde::Serialize>(
+    given: Option<&str>,
+    asked: &R,
+) -> Result<Option<ClientToken>, ApiError> {
+    let asked = serde_json::to_vec(asked).map_err(ApiError::internal)?;
+    client_token(given, TOKEN_LENGTH_MAX, &asked)
 }
 
 /// A count of tasks.
@@ -94,6 +88,7 @@ pub(super) fn desired_count(given: i32, negative: &str) -> Result<u32, ApiError>
 }
 
 fn parse(call: &Call, input: &ecs::CreateServiceRequest) -> Result<Create, ApiError> {
+    configuration::check_targets(input.deployment_configuration.as_ref())?;
     call.check::<op::CreateService>(input)?;
     let state = call.snapshot();
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
@@ -109,7 +104,7 @@ fn parse(call: &Call, input: &ecs::CreateServiceRequest) -> Result<Create, ApiEr
         tags: None,
         ..input.clone()
     };
-    let token = token_of(input.client_token.as_deref(), &format!("{asked:?}"))?;
+    let token = token_of(input.client_token.as_deref(), &asked)?;
     let (spec, template) = parse_wanted(call, cluster, input, controller, scheduling)?;
     Ok(Create {
         key,
@@ -250,6 +245,9 @@ fn parse_wanted(
             })
         }
     };
+    if let Some(definition) = &definition {
+        check_execute(&spec, definition, "created")?;
+    }
     let connect = template.as_ref().and_then(|t| t.service_connect.as_ref());
     check_whole(
         &spec,
@@ -333,8 +331,9 @@ impl Create {
             Some(_) => tx.remove_service(&self.key),
             None => {}
         }
-        let services = &tx.state().services;
-        if services.of_cluster(&self.key.cluster, None).count() >= SERVICES_MAX {
+        let counts = tx.state().services.counts(&self.key.cluster);
+        let there: u32 = counts.active.iter().chain(&counts.draining).sum();
+        if there >= SERVICES_MAX {
             return Err(crate::ecs::fault::client(format!(
                 "The maximum number of services per cluster is {SERVICES_MAX}."
             )));

@@ -22,8 +22,9 @@ pub(crate) async fn describe_services(
         return Err(invalid("Services cannot be empty."));
     }
     if named.len() > SERVICES_MAX {
+        // Amazon's words, as reported in aws/aws-toolkit-vscode#2362.
         return Err(invalid(format!(
-            "Services can have at most {SERVICES_MAX} items."
+            "service names can have at most {SERVICES_MAX} items."
         )));
     }
     call.check::<op::DescribeServices>(&input)?;

@@ -68,15 +68,26 @@ pub(crate) async fn list_service_deployments(
         })
         .collect();
     runs.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
-    let last = page.after.as_deref().map(str::parse::<ServiceDeploymentId>);
-    let last = last.transpose().map_err(|_| invalid("Invalid token."))?;
-    let skipped = runs.iter().position(|run| Some(run.id) == last);
-    let rest = runs.into_iter().skip(skipped.map_or(0, |at| at + 1));
-    let (runs, next_token) = page.cut(&call.cx, rest, |run| run.id.to_string());
+    // The last one of the page before may be forgotten by now: what matters is when it was made.
+    let last = page.after.as_deref().map(parse_position).transpose()?;
+    let place = |run: &ServiceDeployment| (run.created_at.as_millis(), run.id);
+    let rest = runs.into_iter();
+    let rest = rest.filter(|run| last.is_none_or(|last| place(run) < last));
+    let (runs, next_token) = page.cut(&call.cx, rest, |run| {
+        let (at, id) = place(run);
+        format!("{at} {id}")
+    });
     Ok(ecs::ListServiceDeploymentsResponse {
         next_token,
         service_deployments: Some(runs.into_iter().map(|run| brief(run)).collect()),
     })
+}
+
+/// Where a page of service deployments ended: when the last one was made, and its id.
+fn parse_position(raw: &str) -> Result<(i64, ServiceDeploymentId), ApiError> {
+    let position = raw.split_once(' ');
+    let position = position.and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    position.ok_or_else(|| invalid("Invalid token."))
 }
 
 fn brief(run: &ServiceDeployment) -> ecs::ServiceDeploymentBrief {

@@ -16,9 +16,9 @@ use super::deploy::deploy;
 use super::names::{active_service, service_key};
 use super::render::{Moment, View};
 use super::wanted::{
-    Template, capacity_of, check_kept_network, check_unserved, check_whole, early_success,
-    launch_of, parse_constraints, parse_propagate, parse_service_connect, parse_strategies,
-    platform_version,
+    Template, capacity_of, check_execute, check_kept_network, check_unserved, check_whole,
+    early_success, launch_of, parse_constraints, parse_propagate, parse_service_connect,
+    parse_strategies, platform_version,
 };
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -32,6 +32,7 @@ pub(crate) async fn update_service(
     call: Call,
     input: ecs::UpdateServiceRequest,
 ) -> Result<ecs::UpdateServiceResponse, ApiError> {
+    configuration::check_targets(input.deployment_configuration.as_ref())?;
     call.check::<op::UpdateService>(&input)?;
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
     active_cluster(&call.snapshot(), &cluster)?;
@@ -157,6 +158,9 @@ fn changed(
         )?),
         (Some(_) | None, _) => None,
     };
+    if let Some(definition) = &definition {
+        check_execute(&service.spec, definition, "updated")?;
+    }
     let connect = template.as_ref().and_then(|t| t.service_connect.as_ref());
     let constraints = input.placement_constraints.as_deref().unwrap_or_default();
     let strategies = input.placement_strategy.as_deref().unwrap_or_default();

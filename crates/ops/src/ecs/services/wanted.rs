@@ -167,7 +167,7 @@ pub(super) fn check_whole(
     }
     if let Some(definition) = definition {
         Placing::parse(&definition.facts, launch, constraints, strategies)?;
-        check_execute(spec, definition)?;
+        check_role(spec, definition)?;
     }
     if spec.zone_rebalancing {
         if spec.scheduling == Scheduling::Daemon {
@@ -234,13 +234,32 @@ fn check_daemon(
     Ok(())
 }
 
-fn check_execute(spec: &ServiceSpec, definition: &TaskDefinition) -> Result<(), ApiError> {
+/// Whether commands can be executed in tasks of that definition, if they are to be.
+///
+/// # Errors
+/// InvalidParameterException when they cannot, in which the service could not be `done`.
+pub(super) fn check_execute(
+    spec: &ServiceSpec,
+    definition: &TaskDefinition,
+    done: &str,
+) -> Result<(), ApiError> {
     if !spec.execute_command || definition.facts.task_role {
         return Ok(());
     }
+    Err(invalid(format!(
+        "The service couldn't be {done} because a valid taskRoleArn is not being used. Specify a \
+         valid task role in your task definition and try again."
+    )))
+}
+
+/// Whether the service may have a role of its own: with addresses of their own its tasks are the
+/// service-linked role's.
+fn check_role(spec: &ServiceSpec, definition: &TaskDefinition) -> Result<(), ApiError> {
+    if spec.role.is_none() || definition.facts.network_mode != NetworkMode::Awsvpc {
+        return Ok(());
+    }
     Err(invalid(
-        "The service couldn't be created because a valid taskRoleArn is not being used. Specify a \
-         valid task role in your task definition and try again.",
+        "You cannot specify an IAM role for services that require a service linked role.",
     ))
 }
 
@@ -273,9 +292,40 @@ pub(super) fn parse_service_connect(
                      definitions"
                 )));
             }
+            check_aliases(service.client_aliases.as_deref().unwrap_or_default())?;
         }
     }
     serde_json::to_value(given).map_err(ApiError::internal)
+}
+
+/// The most client aliases of a port (reference §2.4).
+const ALIASES_MAX: usize = 1;
+
+fn check_aliases(given: &[ecs::ServiceConnectClientAlias]) -> Result<(), ApiError> {
+    if given.len() > ALIASES_MAX {
+        return Err(invalid(format!(
+            "{} clientAliases exceeds the max limit of {ALIASES_MAX}",
+            given.len()
+        )));
+    }
+    let mut names = given.iter().filter_map(|alias| alias.dns_name.as_deref());
+    if names.all(is_dns_name) {
+        return Ok(());
+    }
+    Err(invalid("The DNS name that you provided is invalid"))
+}
+
+/// Whether it can be a host's name: labels of letters, digits and hyphens inside, with dots between
+/// (RFC 1123).
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
 }
 
 /// Constraints as records have them.

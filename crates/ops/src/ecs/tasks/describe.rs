@@ -23,8 +23,9 @@ pub(crate) async fn describe_tasks(
         return Err(invalid("Tasks cannot be empty."));
     }
     if named.len() > TASKS_MAX {
+        // Amazon's words, as reported in gchq/sleeper#555.
         return Err(invalid(format!(
-            "Tasks can have at most {TASKS_MAX} items."
+            "taskIds can have at most {TASKS_MAX} items."
         )));
     }
     call.check::<op::DescribeTasks>(&input)?;

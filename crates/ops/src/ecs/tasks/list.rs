@@ -87,7 +87,7 @@ fn parse_filter(
         ));
     }
     if given(&input.daemon_name).is_some() {
-        return Err(ApiError::client(Fault::DaemonNotFound, "Daemon not found."));
+        return Err(invalid("Daemon not found."));
     }
     let mut filter = TaskFilter {
         started_by: started_by.as_deref().map(Text::new),

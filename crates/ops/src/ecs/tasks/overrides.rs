@@ -5,7 +5,7 @@ use berth_model::definition::DefinitionFacts;
 use berth_model::task::{ContainerOverride, TaskOverrides};
 use berth_model::text::Text;
 
-use crate::ecs::fault::invalid;
+use crate::ecs::fault::{client, invalid};
 use crate::ecs::sizes;
 use crate::error::ApiError;
 
@@ -33,6 +33,10 @@ pub(super) fn parse_overrides(
         return Err(invalid(format!(
             "Overrides can have at most {LENGTH_MAX} characters."
         )));
+    }
+    let accelerators = given.inference_accelerator_overrides.as_deref();
+    if !accelerators.unwrap_or_default().is_empty() {
+        return Err(client("Unsupported field 'inferenceAcceleratorOverrides'"));
     }
     let mut containers = Vec::new();
     for container in given.container_overrides.iter().flatten() {
@@ -68,6 +72,7 @@ fn parse_container(
     };
     let mut gpus = None;
     for requirement in given.resource_requirements.iter().flatten() {
+        sizes::check_unshared(requirement)?;
         if requirement.r#type == Some(ecs::ResourceType::Gpu) {
             let count = requirement.value.as_deref().unwrap_or_default().parse();
             gpus =

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use berth_api::ecs::{self, Fault, op};
+use berth_model::capacity_provider;
 use berth_model::id::{InstanceId, TaskId};
 use berth_model::name::ClusterKey;
-use berth_model::task::{ClientToken, LastStatus, LaunchType, Task, TaskSpec};
+use berth_model::task::{LastStatus, LaunchType, Task, TaskSpec};
 use berth_model::text::Text;
 use berth_model::time::Timestamp;
 use berth_placement::{Placement, Reason, Refusal, Request};
 use berth_state::{State, Tx};
-use sha2::{Digest, Sha256};
 
 use crate::call::Call;
 use crate::ecs::fault::invalid;
@@ -20,6 +20,7 @@ use crate::ecs::tasks::capacity::{parse_capacity, resolve_platform};
 use crate::ecs::tasks::draft::{Draft, Given};
 use crate::ecs::tasks::placing::{Placing, parse_constraints};
 use crate::ecs::tasks::render::{Moment, View};
+use crate::ecs::token::client_token;
 use crate::error::ApiError;
 
 /// The most tasks of one call (reference §1.5).
@@ -32,8 +33,6 @@ const STARTED_BY_MAX: usize = 128;
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a token is remembered after the last of its tasks stopped (reference §1.6).
 const TOKEN_LIFE_AFTER_STOP: Duration = Duration::from_secs(60 * 60);
-/// Bytes of a request's hash that are kept: 128 bits tell any two requests apart.
-const HASH_BYTES: usize = 16;
 /// What ECS answers when there is no Fargate capacity (reference §6.6).
 const NO_FARGATE: &str = "Capacity is unavailable at this time. Please try again later or in a \
                           different availability zone";
@@ -109,7 +108,9 @@ fn parse(call: &Call, input: &ecs::RunTaskRequest) -> Result<Run, ApiError> {
     };
     let mut draft = Draft::parse(cluster, &definition, launch, &given)?;
     draft.spec.platform_version = resolve_platform(launch, input.platform_version.as_deref())?;
-    draft.spec.client_token = client_token(input.client_token.as_deref(), &call.body)?;
+    // The body as it came: presence, order and spelling of every member count (reference §1.6).
+    let token = input.client_token.as_deref();
+    draft.spec.client_token = client_token(token, TOKEN_LENGTH_MAX, &call.body)?;
     let constraints = input.placement_constraints.as_deref().unwrap_or_default();
     let strategy = input.placement_strategy.as_deref().unwrap_or_default();
     let placing = Placing::parse(&draft.facts, launch, constraints, strategy)?;
@@ -119,28 +120,6 @@ fn parse(call: &Call, input: &ecs::RunTaskRequest) -> Result<Run, ApiError> {
         placing,
         providers: capacity.split(usize::try_from(count).unwrap_or_default()),
     })
-}
-
-/// The token with the request's hash. The hash is of the body as it came: presence, order and
-/// spelling of every member count (reference §1.6).
-fn client_token(given: Option<&str>, body: &[u8]) -> Result<Option<ClientToken>, ApiError> {
-    let Some(token) = given.filter(|token| !token.is_empty()) else {
-        return Ok(None);
-    };
-    if token.chars().count() > TOKEN_LENGTH_MAX {
-        return Err(invalid(format!(
-            "idempotency token longer than {TOKEN_LENGTH_MAX}."
-        )));
-    }
-    let hash = Sha256::digest(body);
-    let digits: String = hash[..HASH_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Ok(Some(ClientToken {
-        token: token.into(),
-        request: digits.into(),
-    }))
 }
 
 impl Run {
@@ -157,14 +136,22 @@ impl Run {
         // In the order in which a repeated call will find them.
         let mut ids: Vec<TaskId> = self.providers.iter().map(|_| tx.ids().task()).collect();
         ids.sort_unstable();
+        let mut failures = Vec::new();
+        let mut full: Vec<&Option<Text>> = Vec::new();
         for (provider, id) in self.providers.iter().zip(ids) {
-            let placement = match self.place(tx) {
+            // What has no room for a task has none for the next, which is like it.
+            if full.contains(&provider) {
+                continue;
+            }
+            let placement = match self.place(tx, provider.as_ref()) {
                 Ok(placement) => placement,
-                // What has no room for this task has none for the next, which is like it.
                 Err(refusal) => {
-                    let unplaced = self.providers.len() - tasks.len();
-                    let failures = self.failures(&refusal, unplaced)?;
-                    return Ok(Started { tasks, failures });
+                    let placed = |task: &&Arc<Task>| task.spec.capacity_provider == *provider;
+                    let asked = self.providers.iter().filter(|asked| *asked == provider);
+                    let unplaced = asked.count() - tasks.iter().filter(placed).count();
+                    failures.extend(self.failures(&refusal, unplaced)?);
+                    full.push(provider);
+                    continue;
                 }
             };
             // Tasks of one provider share their spec.
@@ -179,22 +166,24 @@ impl Run {
             );
             tasks.extend(tx.state().tasks.get(id).cloned());
         }
-        Ok(Started {
-            tasks,
-            failures: Vec::new(),
-        })
+        Ok(Started { tasks, failures })
     }
 
-    fn place(&self, tx: &mut Tx<'_>) -> Result<Placement, Refusal> {
+    /// A place for one task, among the instances of its provider when that is a group of them.
+    fn place(&self, tx: &mut Tx<'_>, provider: Option<&Text>) -> Result<Placement, Refusal> {
         let seed = tx.ids().chance();
         let spec = &self.draft.spec;
+        let mut member_of = self.placing.member_of.clone();
+        if spec.launch_type != LaunchType::Fargate {
+            member_of.extend(provider.map(capacity_provider::membership));
+        }
         tx.fleet().place(&Request {
             cluster: &spec.cluster,
             launch: spec.launch_type,
             group: &spec.group,
             demand: &self.draft.demand,
             required_attributes: &self.draft.facts.requires_attributes,
-            member_of: &self.placing.member_of,
+            member_of: &member_of,
             distinct_instance: self.placing.distinct_instance,
             strategy: &self.placing.strategy,
             zones: None,

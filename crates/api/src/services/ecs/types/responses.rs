@@ -17,6 +17,7 @@ crate::shape::structures! {
     }
     CreateClusterResponse {
         cluster: Cluster = "cluster",
+        cluster_count: i32 = "clusterCount",
     }
     CreateDaemonResponse {
         created_at: ::berth_wire::EpochSeconds = "createdAt",
@@ -49,6 +50,7 @@ crate::shape::structures! {
     }
     DeleteClusterResponse {
         cluster: Cluster = "cluster",
+        cluster_count: i32 = "clusterCount",
     }
     DeleteDaemonResponse {
         created_at: ::berth_wire::EpochSeconds = "createdAt",
