@@ -6,6 +6,8 @@ mod killed;
 mod lives;
 mod placed;
 mod placement;
+mod scheduler;
+mod services;
 mod start;
 
 use std::path::PathBuf;
@@ -35,6 +37,10 @@ pub(crate) enum Item {
     G,
     /// RunTask beside `docker run`.
     H,
+    /// Services to a steady state, and back to it.
+    I,
+    /// What services cost, by their number.
+    J,
 }
 
 impl Item {
@@ -47,6 +53,8 @@ impl Item {
         Self::F,
         Self::G,
         Self::H,
+        Self::I,
+        Self::J,
     ];
 
     fn letter(self) -> &'static str {
@@ -59,6 +67,8 @@ impl Item {
             Self::F => "f",
             Self::G => "g",
             Self::H => "h",
+            Self::I => "i",
+            Self::J => "j",
         }
     }
 
@@ -72,23 +82,25 @@ impl Item {
             Self::F => "first answer and memory, by the number of tasks",
             Self::G => "5,000 agents, and the server killed under load",
             Self::H => "RunTask to RUNNING beside docker run -d",
+            Self::I => "1,000 services of 100 tasks on 5,000 agents",
+            Self::J => "a look and a change, by the number of services",
         }
     }
 
     /// Whether the item is measured on both stores.
     pub(crate) fn on_postgres(self) -> bool {
         match self {
-            Self::A | Self::B | Self::C | Self::D | Self::F | Self::G => true,
-            // Placement has no store, and beside Docker one commit is nothing.
-            Self::E | Self::H => false,
+            Self::A | Self::B | Self::C | Self::D | Self::F | Self::G | Self::I => true,
+            // Placement and looks have no store, and beside Docker one commit is nothing.
+            Self::E | Self::H | Self::J => false,
         }
     }
 
     /// Whether one run has medians of its own.
     fn is_repeated_inside(self) -> bool {
         match self {
-            Self::E | Self::F | Self::H => true,
-            Self::A | Self::B | Self::C | Self::D | Self::G => false,
+            Self::E | Self::F | Self::H | Self::J => true,
+            Self::A | Self::B | Self::C | Self::D | Self::G | Self::I => false,
         }
     }
 }
@@ -154,6 +166,8 @@ impl Bench {
             Item::E => placement::placement(self),
             Item::F => start::starts(self, postgres),
             Item::G => killed::killed(self, postgres),
+            Item::I => services::services(self, postgres),
+            Item::J => scheduler::scheduler(self),
             Item::H => match docker::cannot() {
                 None => docker::beside_docker(self),
                 Some(why) => {

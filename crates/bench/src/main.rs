@@ -4,6 +4,7 @@
 //! folders of its own, measures from outside over the wire, and ends what it started. Nothing here
 //! asserts a time: a figure that falls short is shown as missed.
 
+mod allocations;
 mod calls;
 mod clock;
 mod connection;
@@ -11,6 +12,7 @@ mod disk;
 mod fleet;
 mod items;
 mod load;
+mod plane;
 mod postgres;
 mod process;
 mod report;
@@ -24,6 +26,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::items::{Bench, Item};
 use crate::postgres::Postgres;
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 /// Measures the figures that Berth promises.
 #[derive(Debug, Parser)]

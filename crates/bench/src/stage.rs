@@ -117,6 +117,28 @@ impl<'a> Stage<'a> {
 
     /// Starts `count` agents of the product itself, with simulated containers.
     pub(crate) fn start_simulated(&mut self, bench: &Bench, count: u32) -> Result<()> {
+        self.agents = Some(self.simulated(bench, count, "agent", count)?);
+        Ok(())
+    }
+
+    /// Starts `count` more of them, in a process of their own; with those before, all are then
+    /// `connected`.
+    pub(crate) fn more_simulated(
+        &self,
+        bench: &Bench,
+        count: u32,
+        connected: u32,
+    ) -> Result<Process> {
+        self.simulated(bench, count, "more-agents", connected)
+    }
+
+    fn simulated(
+        &self,
+        bench: &Bench,
+        count: u32,
+        folder: &str,
+        connected: u32,
+    ) -> Result<Process> {
         bench.say(&format!(
             "connecting {count} agents with simulated containers"
         ));
@@ -129,23 +151,22 @@ impl<'a> Stage<'a> {
             .args(["--count", &count.to_string(), "--region", REGION])
             .args(["--cpu", &AGENT_CPU.to_string()])
             .args(["--memory", &AGENT_MEMORY.to_string(), "--data-dir"])
-            .arg(self.store.folder.join("agent"))
+            .arg(self.store.folder.join(folder))
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
             .env("BERTH_LOG", "warn")
             .stdout(Stdio::null());
-        let log = self.store.folder.join("agents.log");
+        let log = self.store.folder.join(format!("{folder}.log"));
         let mut agents = Process::start("the agents", command, &log)?;
-        let connected = wait_until("all agents to be connected", CONNECT_MAX, || {
+        let all = wait_until("all agents to be connected", CONNECT_MAX, || {
             ensure!(!agents.has_ended()?, "the agents have ended");
-            Ok(self.server.metrics()?.get("berth_agents_connected") >= f64::from(count))
+            Ok(self.server.metrics()?.get("berth_agents_connected") >= f64::from(connected))
         });
-        if let Err(error) = connected {
+        if let Err(error) = all {
             let log = std::fs::read_to_string(log).unwrap_or_default();
             return Err(error.context(format!("the agents say:\n{log}")));
         }
-        self.agents = Some(agents);
-        Ok(())
+        Ok(agents)
     }
 
     /// Runs so many tasks, as fast as it goes.

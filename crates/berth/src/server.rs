@@ -21,6 +21,8 @@ use crate::{control, data_dir};
 /// How long a deregistered instance can be described; ECS names no time, and a day covers a
 /// look at what happened yesterday.
 const INACTIVE_INSTANCES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a deleted service can be described: tools wait for INACTIVE, and see it gone later.
+const INACTIVE_SERVICES_KEPT: Duration = Duration::from_secs(60 * 60);
 /// How long requests under way may take to end after a signal, before the process ends anyway.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
@@ -41,6 +43,7 @@ pub(crate) fn retention(limits: &Limits) -> Retention {
         stopped_tasks: limits.stopped_task_retention,
         stopped_tasks_max: limits.stopped_task_max,
         inactive_instances: INACTIVE_INSTANCES_KEPT,
+        inactive_services: INACTIVE_SERVICES_KEPT,
     }
 }
 

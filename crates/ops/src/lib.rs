@@ -28,7 +28,7 @@ pub use context::{Context, DefinitionCache, Limits};
 pub use error::ApiError;
 pub use logs::{
     LogDirection, LogEntry, LogEvents, LogFailure, LogPage, LogPlace, LogQuery, LogStats,
-    LogStreamStats, LogStreams, MessageFilter, NewLogEntry,
+    LogStreamStats, LogStreams, MessageFilter, NewLogEntry, NoLogs,
 };
 pub use page::PageTokens;
 pub use served::{SERVED, Served, find};

@@ -104,3 +104,27 @@ fn a_strategy_has_at_most_twenty_providers() {
         "InvalidParameterException: A cluster can contain a maximum of 20 capacity providers."
     );
 }
+
+#[test]
+fn overrides_have_at_most_8192_characters() {
+    let bench = Bench::default();
+    bench.call("CreateCluster", "{}").expect("a cluster");
+    let container = json!({"name": "c", "image": "i", "memory": 64});
+    let definition = json!({"family": "web", "containerDefinitions": [container]}).to_string();
+    bench
+        .call("RegisterTaskDefinition", &definition)
+        .expect("a definition");
+    let request = |characters: usize| {
+        let over = json!({"name": "c", "command": ["x".repeat(characters)]});
+        json!({"taskDefinition": "web", "overrides": {"containerOverrides": [over]}}).to_string()
+    };
+    let refused = refusal(bench.call("RunTask", &request(8192)));
+    assert!(
+        refused.starts_with("InvalidParameterException: "),
+        "{refused}"
+    );
+    assert_eq!(
+        refusal(bench.call("RunTask", &request(8000))),
+        "InvalidParameterException: No Container Instances were found in your cluster."
+    );
+}

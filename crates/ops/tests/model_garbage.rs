@@ -1,47 +1,16 @@
-//! Requests of the model's own shapes with any values, to operations on a control plane that has
-//! something of everything: an answer or a fault of the client's, never a fault of ours.
+//! Requests of the model's own shapes with any values, to a control plane that has something of
+//! everything, while the controller of services looks at what came of them: an answer or a fault
+//! that the model gives the operation, never a fault of ours.
 
 mod caller;
+mod plane;
 
-use caller::{Bench, CALLER_ARN, SCOPE};
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use plane::Plane;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-
-/// The operations on tasks, instances and logs, and what a report of an agent's can carry.
-const OPERATIONS: &[&str] = &[
-    "DeleteAttributes",
-    "DeregisterContainerInstance",
-    "DescribeContainerInstances",
-    "DescribeTasks",
-    "DiscoverPollEndpoint",
-    "ListAttributes",
-    "ListContainerInstances",
-    "ListTasks",
-    "PutAttributes",
-    "RegisterContainerInstance",
-    "RunTask",
-    "StartTask",
-    "StopTask",
-    "SubmitAttachmentStateChanges",
-    "SubmitContainerStateChange",
-    "SubmitTaskStateChange",
-    "UpdateContainerAgent",
-    "UpdateContainerInstancesState",
-    "logs:CreateLogGroup",
-    "logs:CreateLogStream",
-    "logs:DeleteLogGroup",
-    "logs:DeleteLogStream",
-    "logs:DeleteRetentionPolicy",
-    "logs:DescribeLogGroups",
-    "logs:DescribeLogStreams",
-    "logs:FilterLogEvents",
-    "logs:GetLogEvents",
-    "logs:ListTagsForResource",
-    "logs:PutLogEvents",
-    "logs:PutRetentionPolicy",
-    "logs:TagResource",
-    "logs:UntagResource",
-];
 
 /// Texts that mean something somewhere; `$task` and the like stand for what is there.
 const TEXTS: &[&str] = &[
@@ -52,6 +21,23 @@ const TEXTS: &[&str] = &[
     "$task",
     "$instance",
     "$instance",
+    "$set",
+    "$run",
+    "$revision",
+    "$hook",
+    "svc",
+    "ext",
+    "racks",
+    "racks",
+    "FARGATE",
+    "local",
+    "http",
+    "ecs-svc/1",
+    "PAUSE",
+    "containerInsights",
+    "enabled",
+    "arn:aws:ecs:us-east-1:123456789012:service/default/svc",
+    "arn:aws:ecs:us-east-1:123456789012:cluster/default",
     "web",
     "web",
     "vpc:1",
@@ -94,21 +80,30 @@ const TEXTS: &[&str] = &[
 
 /// What fits the member of a name: given most of the time, so that requests get far.
 const FITTING: &[(&str, &str)] = &[
+    ("capacityProvider", "racks"),
     ("cluster", "default"),
     ("containerInstance", "$instance"),
     ("containerInstances", "$instance"),
     ("containerName", "app"),
     ("logGroupName", "g"),
     ("logStreamName", "s"),
+    ("hookId", "$hook"),
     ("name", "app"),
+    ("primaryTaskSet", "$set"),
     (
         "resourceArn",
         "arn:aws:logs:us-east-1:123456789012:log-group:g",
     ),
+    ("service", "svc"),
+    ("serviceDeploymentArn", "$run"),
+    ("serviceDeploymentArns", "$run"),
+    ("serviceRevisionArns", "$revision"),
+    ("services", "svc"),
     ("subnets", "subnet-1"),
     ("targetId", "$instance"),
     ("task", "$task"),
     ("taskDefinition", "web"),
+    ("taskSet", "$set"),
     ("tasks", "$task"),
 ];
 
@@ -207,72 +202,78 @@ fn model(service: &str) -> Value {
     serde_json::from_str(&raw).expect("the model is JSON")
 }
 
-/// A control plane with a cluster, definitions, an instance, a task and a log stream.
-fn furnished() -> (Bench, String, String) {
-    let bench = Bench::default();
-    for (operation, body) in [
-        ("CreateCluster", r#"{"capacityProviders": ["FARGATE"]}"#),
+static MODELS: LazyLock<[Value; 2]> = LazyLock::new(|| [model("ecs"), model("logs")]);
+
+/// The faults that the model gives an operation, and that of a request that is none.
+fn faults<'m>(model: &'m Value, operation: &str) -> BTreeSet<&'m str> {
+    let errors = model["operations"][operation]["errors"].as_array();
+    let errors = errors.into_iter().flatten().filter_map(Value::as_str);
+    errors.chain(["SerializationException"]).collect()
+}
+
+/// The control plane of the other suites, with a log stream and a definition with an address.
+fn furnished() -> Plane {
+    let plane = Plane::default();
+    for (operation, request) in [
         (
             "RegisterTaskDefinition",
-            r#"{"family": "web", "containerDefinitions": [{"name": "app", "image": "i",
-                "memory": 1, "portMappings": [{"containerPort": 80}]}]}"#,
+            json!({"family": "vpc", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+                "containerDefinitions": [{"name": "app", "image": "i"}]}),
         ),
-        (
-            "RegisterTaskDefinition",
-            r#"{"family": "vpc", "networkMode": "awsvpc", "cpu": "256", "memory": "512",
-                "containerDefinitions": [{"name": "app", "image": "i"}]}"#,
-        ),
-        ("logs:CreateLogGroup", r#"{"logGroupName": "g"}"#),
+        ("logs:CreateLogGroup", json!({"logGroupName": "g"})),
         (
             "logs:CreateLogStream",
-            r#"{"logGroupName": "g", "logStreamName": "s"}"#,
+            json!({"logGroupName": "g", "logStreamName": "s"}),
         ),
     ] {
-        bench.call(operation, body).expect("the furniture fits");
+        plane.call(operation, &request).expect("the furniture fits");
     }
-    let registered = bench.call(
-        "RegisterContainerInstance",
-        r#"{"totalResources": [{"name": "CPU", "integerValue": 4096},
-            {"name": "MEMORY", "integerValue": 8192}]}"#,
-    );
-    let instance =
-        registered.expect("a machine registers")["containerInstance"]["containerInstanceArn"]
-            .clone();
-    let started = bench.call("RunTask", r#"{"taskDefinition": "web"}"#);
-    let task = started.expect("there is room")["tasks"][0]["taskArn"].clone();
-    let text = |value: Value| value.as_str().expect("an ARN").to_owned();
-    (bench, text(task), text(instance))
+    plane
+}
+
+fn operations() -> impl Strategy<Value = String> {
+    let served = berth_ops::SERVED.iter();
+    let names: Vec<String> = served
+        .filter_map(|served| match served.service.name {
+            "ecs" => Some(served.operation.to_owned()),
+            "logs" => Some(format!("logs:{}", served.operation)),
+            _ => None,
+        })
+        .collect();
+    prop::sample::select(names)
 }
 
 proptest! {
     #[test]
     fn a_request_of_the_models_shape_is_never_a_fault_of_ours(
         calls in prop::collection::vec(
-            (prop::sample::select(OPERATIONS), prop::collection::vec(any::<u16>(), 0..150)),
+            (operations(), prop::collection::vec(any::<u16>(), 0..150), any::<bool>()),
             1..20,
         ),
     ) {
-        let models = [model("ecs"), model("logs")];
-        let (bench, task, instance) = furnished();
-        let scope = SCOPE.parse().unwrap();
-        for (operation, choices) in calls {
+        let models = &*MODELS;
+        let plane = furnished();
+        for (operation, choices, looks) in calls {
             let (model, bare) = match operation.strip_prefix("logs:") {
                 Some(bare) => (&models[1], bare),
-                None => (&models[0], operation),
+                None => (&models[0], &*operation),
             };
-            let input = model["operations"][bare]["input"].as_str().unwrap();
-            let body = value(model, ("", input), 0, &mut Choices(choices.iter()));
-            let body = body.to_string().replace("$task", &task).replace("$instance", &instance);
-            let outcome = bench.call_as(&scope, CALLER_ARN, operation, &body).unwrap();
-            if let Err(error) = outcome {
+            let input = model["operations"][bare]["input"].as_str();
+            let request = input.map_or(json!({}), |input| {
+                value(model, ("", input), 0, &mut Choices(choices.iter()))
+            });
+            if let Err((code, message)) = plane.call(&operation, &request) {
                 prop_assert!(
-                    (400..500).contains(&error.0.status),
-                    "{operation} {body}: {error:?}"
+                    faults(model, bare).contains(&*code) && code != "ServerException",
+                    "{operation} {request}: {code}: {message}"
                 );
             }
-            prop_assert_eq!(bench.world.panics(), 0, "{} {}", operation, body);
+            if looks {
+                plane.scheduler_looks();
+            }
+            prop_assert_eq!(plane.panics(), 0, "{} {}", operation, request);
         }
         // What was saved reads back.
-        prop_assert_eq!(bench.world.reloaded().revision, bench.world.snapshot().revision);
+        plane.assert_reloads();
     }
 }

@@ -1,5 +1,6 @@
 //! Forgetting what is over: stopped tasks past their retention, deregistered instances, deleted
-//! task definitions that nothing refers to, tokens and enrolments that decide nothing any more.
+//! services, deleted task definitions that nothing refers to, and join tokens and enrolments that
+//! decide nothing any more.
 
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use berth_model::definition::DefinitionStatus;
 use berth_model::id::{InstanceId, JoinTokenId, TaskId};
 use berth_model::instance::InstanceStatus;
 use berth_model::joining::Enrolment;
-use berth_model::name::DefinitionKey;
+use berth_model::name::{DefinitionKey, ServiceKey};
+use berth_model::service::ServiceStatus;
 use berth_model::time::Timestamp;
 use berth_state::{State, Tx};
 
@@ -39,6 +41,8 @@ pub struct Retention {
     pub stopped_tasks_max: usize,
     /// How long a deregistered instance can be described.
     pub inactive_instances: Duration,
+    /// How long a deleted service can be described: tools wait for INACTIVE, and see it gone later.
+    pub inactive_services: Duration,
 }
 
 /// What is to be forgotten.
@@ -48,6 +52,8 @@ pub struct Plan {
     pub tasks: Vec<TaskId>,
     /// Deregistered instances without tasks.
     pub instances: Vec<InstanceId>,
+    /// Deleted services.
+    pub services: Vec<ServiceKey>,
     /// Task definitions whose deletion was asked for.
     pub definitions: Vec<DefinitionKey>,
     /// Join tokens that are over.
@@ -63,12 +69,14 @@ impl Plan {
         let Self {
             tasks,
             instances,
+            services,
             definitions,
             join_tokens,
             enrolments,
         } = self;
         tasks.is_empty()
             && instances.is_empty()
+            && services.is_empty()
             && definitions.is_empty()
             && join_tokens.is_empty()
             && enrolments.is_empty()
@@ -103,6 +111,17 @@ pub fn decide(state: &State, now: Timestamp, retention: &Retention) -> Plan {
         .map(|(id, _)| *id)
         .take(STEP_MAX)
         .collect();
+    let services = state
+        .services
+        .iter()
+        .filter(|service| service.status == ServiceStatus::Inactive)
+        .filter(|service| {
+            let ended = service.ended_at;
+            ended.is_some_and(|at| now.since(at) >= retention.inactive_services)
+        })
+        .map(|service| service.key.clone())
+        .take(STEP_MAX)
+        .collect();
     let definitions = state
         .definitions
         .iter()
@@ -121,6 +140,7 @@ pub fn decide(state: &State, now: Timestamp, retention: &Retention) -> Plan {
     Plan {
         tasks,
         instances,
+        services,
         definitions,
         join_tokens,
         enrolments: enrolments(state, now),
@@ -150,6 +170,9 @@ pub fn carry_out(tx: &mut Tx<'_>, plan: &Plan) {
     }
     for instance in &plan.instances {
         tx.remove_instance(*instance);
+    }
+    for service in &plan.services {
+        tx.remove_service(service);
     }
     for definition in &plan.definitions {
         tx.remove_definition(definition);

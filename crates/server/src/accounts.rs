@@ -13,7 +13,7 @@ use berth_wire::sigv4::{
 };
 use http::HeaderMap;
 
-use crate::agent_keys::AgentSession;
+use crate::agent_keys::MachineSession;
 use crate::clock;
 use crate::sessions::{SessionCaller, Sessions};
 
@@ -101,7 +101,7 @@ pub(crate) struct Authenticated {
     pub(crate) opens_world: bool,
     /// The session of a joined agent. Whether it is still good is to be asked of the state, which
     /// may not be known yet.
-    pub(crate) agent: Option<AgentSession>,
+    pub(crate) agent: Option<MachineSession>,
 }
 
 impl Authenticated {

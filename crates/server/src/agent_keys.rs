@@ -29,7 +29,7 @@ const RENEW_AFTER_SECONDS: i64 = 60 * 60;
 
 /// What a token stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AgentSession {
+pub(crate) struct MachineSession {
     /// The instance's cluster, with account and region.
     cluster: ClusterKey,
     /// The instance.
@@ -47,7 +47,7 @@ pub(crate) struct AgentSession {
 
 /// A token's session and the key that goes with it.
 pub(crate) struct OpenedAgent {
-    pub(crate) session: AgentSession,
+    pub(crate) session: MachineSession,
     pub(crate) keys: SealedKeys,
 }
 
@@ -83,7 +83,7 @@ impl AgentKey {
             cluster,
             fargate,
         } = &enrolled.rights;
-        let session = AgentSession {
+        let session = MachineSession {
             cluster: cluster.clone(),
             instance: *instance,
             token: enrolled.token,
@@ -117,7 +117,7 @@ impl AgentKey {
     }
 }
 
-impl AgentSession {
+impl MachineSession {
     /// The cluster, which says account and region.
     pub(crate) fn cluster(&self) -> &ClusterKey {
         &self.cluster

@@ -1,12 +1,10 @@
 //! The loops that drive the controllers. They make no choices: `reconcile` decides.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use berth_model::instance::InstanceStatus;
+use berth_leader::{AbsenceWatch, Missed};
 use berth_ops::Context;
-use berth_reconcile::absence::{self, Absent};
 use berth_reconcile::purge;
 use berth_state::{Failure, Lane};
 use berth_storage::{LogStore, Store, StoreError};
@@ -15,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::services::ServiceNews;
+use crate::services::ServiceBell;
 use crate::term::{LEASE_EVERY, LEASE_TTL};
 
 /// How often absent agents and things past their time are looked at.
@@ -30,20 +28,19 @@ const LEASE_MARGIN: Duration = Duration::from_secs(2);
 pub(crate) async fn housekeeping(
     cx: Arc<Context>,
     gateway: Arc<Gateway>,
-    services: Arc<ServiceNews>,
+    services: Arc<ServiceBell>,
     config: Config,
     cancel: CancellationToken,
 ) {
-    let mut crowd = Crowd::default();
+    let mut watch = AbsenceWatch::default();
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
         }
-        let paused = crowd.is_mass_loss(gateway.connected());
-        let absent = absent(&cx, &gateway);
-        services.lost(absence::lost(&absent, &config.patience, paused));
-        if let Err(error) = look_after_absent(&cx, absent, &config, paused).await {
+        let missed = gateway.missed(&mut watch);
+        services.lost(missed.lost(&config.patience));
+        if let Err(error) = look_after_absent(&cx, missed, &config).await {
             tracing::warn!(%error, "absent agents not looked after");
         }
         if let Err(error) = forget(&cx, &config, &cancel).await {
@@ -52,79 +49,14 @@ pub(crate) async fn housekeeping(
     }
 }
 
-/// How many agents were connected lately, to notice when many vanish at once.
-#[derive(Default)]
-struct Crowd {
-    /// Counts of the last minute with their times, the oldest first.
-    counts: VecDeque<(u64, usize)>,
-    paused_until: u64,
-}
-
-impl Crowd {
-    /// Takes in how many are connected now; answers whether a mass loss is being waited out.
-    fn is_mass_loss(&mut self, connected: usize) -> bool {
-        let now = clock::monotonic_ms();
-        let window = u64::try_from(absence::MASS_WINDOW.as_millis()).unwrap_or(u64::MAX);
-        while self
-            .counts
-            .front()
-            .is_some_and(|(at, _)| now.saturating_sub(*at) > window)
-        {
-            self.counts.pop_front();
-        }
-        self.counts.push_back((now, connected));
-        let before = self
-            .counts
-            .iter()
-            .map(|(_, count)| *count)
-            .max()
-            .unwrap_or(0);
-        if absence::is_mass_loss(before, before - connected) {
-            let pause = u64::try_from(absence::MASS_PAUSE.as_millis()).unwrap_or(u64::MAX);
-            self.paused_until = now.saturating_add(pause);
-        }
-        now < self.paused_until
-    }
-}
-
-/// The instances whose agents have no session.
-fn absent(cx: &Context, gateway: &Gateway) -> Vec<Absent> {
-    let state = cx.state.snapshot();
-    let instances = state.instances.iter();
-    let counted = instances.filter(|(_, i)| i.status != InstanceStatus::Inactive);
-    gateway
-        .away(counted.map(|(id, _)| *id))
-        .into_iter()
-        .map(|away| {
-            // One that registered just now has not been away for as long as this server leads.
-            let known = state.connections.get(&away.instance);
-            let since = known.map_or(Duration::MAX, |known| clock::wall().since(known.since));
-            let away_for = Duration::from_millis(away.away_ms).min(since);
-            Absent {
-                instance: away.instance,
-                away: away_for,
-                seen: away.seen,
-            }
-        })
-        .collect()
-}
-
-async fn look_after_absent(
-    cx: &Context,
-    absent: Vec<Absent>,
-    config: &Config,
-    paused: bool,
-) -> Result<(), Failure> {
-    let state = cx.state.snapshot();
+async fn look_after_absent(cx: &Context, missed: Missed, config: &Config) -> Result<(), Failure> {
     let patience = config.patience;
-    if absence::decide(&state, &absent, &patience, paused).is_empty() {
+    if missed.plan(&cx.state.snapshot(), &patience).is_empty() {
         return Ok(());
     }
     cx.state
         .transact(Lane::Controllers, move |tx| {
-            // Decided anew on the newest state.
-            let plan = absence::decide(tx.state(), &absent, &patience, paused);
-            absence::carry_out(tx, &plan);
+            missed.carry_out(tx, &patience);
             Ok(())
         })
         .await

@@ -7,7 +7,7 @@ use berth_wire::Fault;
 use berth_wire::sigv4::{Credential, Received, Secret, expired_token, unrecognized_client, verify};
 
 use crate::accounts::caller;
-use crate::agent_keys::{AgentKey, AgentSession};
+use crate::agent_keys::{AgentKey, MachineSession};
 use crate::clock;
 use crate::roles::RoleKey;
 use crate::seal::SealedKeys;
@@ -24,7 +24,7 @@ pub(crate) struct Sessions {
 pub(crate) struct SessionCaller {
     pub(crate) caller: Caller,
     /// The session, when it is that of a joined agent.
-    pub(crate) agent: Option<AgentSession>,
+    pub(crate) agent: Option<MachineSession>,
 }
 
 /// What is to be known of a session beside its keys.
@@ -94,7 +94,7 @@ impl Sessions {
         &self,
         received: &Received<'_>,
         credential: &Credential,
-    ) -> Result<AgentSession, Fault> {
+    ) -> Result<MachineSession, Fault> {
         let token = token_of(received).ok_or_else(unrecognized_client)?;
         let opened = self.agents.open(token).ok_or_else(unrecognized_client)?;
         check_signature(received, credential, &opened.keys, token)?;

@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use crate::logs::{Logs, finish_deletions};
 use crate::loops;
 use crate::run::RunError;
-use crate::services::{self, ServiceNews};
+use crate::services::{self, ServiceBell};
 use crate::standby::{Warm, catch_up};
 use crate::writer::{Ended, WriterInbox, WriterTask};
 
@@ -166,7 +166,7 @@ impl Ground {
             users.clone(),
         );
         let told = gateway.clone();
-        let news = Arc::new(ServiceNews::default());
+        let news = Arc::new(ServiceBell::default());
         let service_news = news.clone();
         let task = WriterTask {
             writer,

@@ -1,9 +1,10 @@
 //! The task that runs the writer: takes jobs in, saves batches, tells followers.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use berth_leader::{DOWN_FOR, Next, Outage, REPORTS_WAIT, Step, WriterPace};
 use berth_state::{
     Changed, Commit, Failure, Gathered, Inbox, Job, Lane, LaneLimits, Lanes, Outcome, Published,
     Tx, Verdict, Writer,
@@ -24,11 +25,6 @@ const WAITING_MAX: usize = 8192;
 /// Jobs in one batch: large enough to share one fsync among all that arrive during the last
 /// one, small enough that a batch of RunTask calls for ten tasks each takes some ten milliseconds.
 const BATCH_MAX: usize = 512;
-/// How long agents' reports wait for room or for the database before they are refused: shorter
-/// than the agents' own time-out of 42 s (agent protocol reference §1.2).
-const REPORTS_WAIT: Duration = Duration::from_secs(30);
-/// How long API calls are refused at once after the database failed, before one tries again.
-const DOWN_FOR_MS: u64 = 500;
 /// How often an unknown outcome is asked about.
 const RESOLVE_EVERY: Duration = Duration::from_millis(250);
 
@@ -38,8 +34,7 @@ pub(crate) struct WriterInbox {
     arrived: Notify,
     /// Told whenever the writer has taken jobs, for agents' reports that wait for room.
     room: Notify,
-    /// Until when, in monotonic milliseconds, API calls are refused because the database failed.
-    down_until: AtomicU64,
+    outage: Outage,
     stopped: AtomicBool,
     /// How long jobs waited, by lane.
     waits: [Histogram; 3],
@@ -85,7 +80,7 @@ impl WriterInbox {
             lanes: Mutex::new(Lanes::new(limits)),
             arrived: Notify::new(),
             room: Notify::new(),
-            down_until: AtomicU64::new(0),
+            outage: Outage::default(),
             stopped: AtomicBool::new(false),
             waits: Lane::ALL.map(|lane| {
                 metrics
@@ -128,11 +123,10 @@ impl Inbox for WriterInbox {
             since_ns: clock::monotonic_ns(),
             told: Some(self.waits[lane as usize].clone()),
         });
-        let down = clock::monotonic_ms() < self.down_until.load(Ordering::Relaxed);
+        if self.outage.refuses(lane, clock::monotonic_ms()) {
+            return std::future::ready(Err(Failure::Unavailable)).boxed();
+        }
         match lane {
-            Lane::Api | Lane::Controllers if down => {
-                std::future::ready(Err(Failure::Unavailable)).boxed()
-            }
             Lane::Api | Lane::Controllers => {
                 let outcome = self.offer(lane, job).map_err(|_| Failure::Overloaded);
                 std::future::ready(outcome).boxed()
@@ -185,22 +179,17 @@ impl WriterTask {
     }
 
     async fn serve(&mut self, cancel: &CancellationToken) -> Ended {
-        let mut held_since: Option<u64> = None;
+        let mut pace = WriterPace::default();
         loop {
-            match self.step().await {
-                Ok(true) => held_since = None,
-                Ok(false) if self.writer.holds_reports() => {
-                    let since = *held_since.get_or_insert_with(clock::monotonic_ms);
-                    let waited = clock::monotonic_ms().saturating_sub(since);
-                    if u128::from(waited) > REPORTS_WAIT.as_millis() {
-                        self.writer.refuse_held();
-                        held_since = None;
-                    }
-                    // Between attempts for the held reports, which are also the probe that finds
-                    // out that the database is back.
-                    tokio::time::sleep(Duration::from_millis(DOWN_FOR_MS)).await;
-                }
-                Ok(false) => {
+            let step = match self.step().await {
+                Ok(step) => step,
+                Err(ended) => return ended,
+            };
+            let now = clock::monotonic_ms();
+            match pace.after(step, &mut self.writer, &self.inbox.outage, now) {
+                Next::GoOn => {}
+                Next::Pause => tokio::time::sleep(DOWN_FOR).await,
+                Next::Wait => {
                     if cancel.is_cancelled() {
                         return Ended::Cancelled;
                     }
@@ -209,21 +198,20 @@ impl WriterTask {
                         () = cancel.cancelled() => {}
                     }
                 }
-                Err(ended) => return ended,
             }
         }
     }
 
-    /// One batch. Answers whether anything was done that went well.
-    async fn step(&mut self) -> Result<bool, Ended> {
+    /// One batch.
+    async fn step(&mut self) -> Result<Step, Ended> {
         let gathered = self.gather();
         self.inbox.room.notify_waiters();
         self.note_panics();
         match gathered {
-            Gathered::Idle => Ok(false),
+            Gathered::Idle => Ok(Step::Idle),
             Gathered::Answered(published) => {
                 self.published(&published);
-                Ok(true)
+                Ok(Step::Answered)
             }
             Gathered::Save(commit) => {
                 let begun = clock::monotonic_ns();
@@ -234,7 +222,6 @@ impl WriterTask {
                 if outcome == Outcome::Saved {
                     self.metrics.commits.inc();
                     self.metrics.changes.inc_by(commit.changes.len() as u64);
-                    self.inbox.down_until.store(0, Ordering::Relaxed);
                 }
                 let published = self.writer.outcome(outcome);
                 let jobs: usize = published.jobs.iter().sum();
@@ -243,11 +230,8 @@ impl WriterTask {
                 }
                 self.published(&published);
                 match outcome {
-                    Outcome::Saved | Outcome::Refused => Ok(true),
-                    Outcome::NotSaved => {
-                        let until = clock::monotonic_ms() + DOWN_FOR_MS;
-                        self.inbox.down_until.store(until, Ordering::Relaxed);
-                        Ok(self.writer.has_backlog())
+                    Outcome::Saved | Outcome::Refused | Outcome::NotSaved => {
+                        Ok(Step::Ended(outcome))
                     }
                     Outcome::Deposed => Err(Ended::Deposed),
                 }
@@ -296,8 +280,7 @@ impl WriterTask {
     /// Finds out what became of a commit. API calls are refused meanwhile, and reports wait.
     async fn resolve(&self, revision: u64) -> Outcome {
         loop {
-            let until = clock::monotonic_ms() + DOWN_FOR_MS;
-            self.inbox.down_until.store(until, Ordering::Relaxed);
+            self.inbox.outage.began(clock::monotonic_ms());
             match self.store.resolve_unknown(revision).await {
                 Ok(Resolved::Applied) => return Outcome::Saved,
                 Ok(Resolved::NotApplied) => return Outcome::NotSaved,

@@ -45,6 +45,7 @@ async fn server(access: Access, local_only: bool) -> Server {
             stopped_tasks: Duration::from_secs(3600),
             stopped_tasks_max: 1000,
             inactive_instances: Duration::from_secs(3600),
+            inactive_services: Duration::from_secs(3600),
         },
         log_limits: LogLimits {
             group_bytes_max: 1 << 20,

@@ -1,49 +1,101 @@
-//! The server's side of the agents' sessions: the real session machines, and around them what the
-//! gateway does.
+//! The server's side of the agents' sockets: the real sessions and the real book of who is
+//! connected, in the place of the gateway's tasks.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use berth_agent_proto::server::{AcsConfig, AcsOutput, AcsSession, DueTask};
+use berth_agent_proto::acs::{ManifestTask, ToAgent, ToServer};
+use berth_agent_proto::server::{CLOSE_POLICY, DueTask, HealthReport};
 use berth_agent_proto::task as wire;
+use berth_leader::{
+    AgentSession, HealthNews, INACTIVE, Mailbox, Moment, Payloads, Presence, REPLACED, SessionNews,
+    SessionOutput, SessionPlace, note_connection, note_missing, note_stops_sent,
+};
 use berth_model::arn::EcsArn;
 use berth_model::id::{InstanceId, TaskId};
-use berth_model::instance::InstanceStatus;
-use berth_model::task::{Desired, Health, LastStatus, Task};
-use berth_state::{Changed, Connection, Lane, State};
+use berth_model::instance::{AgentVersion, InstanceStatus};
+use berth_model::task::Task;
+use berth_model::text::Text;
+use berth_state::{Changed, Lane, State};
 
 use crate::mutant::Mutant;
-use crate::term::Term;
+use crate::term::{Term, Who};
 
-/// Numbers left free between two sessions, as in the server.
-const COUNTER_GAP: u32 = 4096;
+/// How often credentials are sent anew, in milliseconds: more than once within a run.
+const RENEW_EVERY_MS: u64 = 4 * 60_000;
+/// How long a session that was replaced may go on before it hears of it, in milliseconds.
+const LATE_MAX_MS: u64 = 1_500;
 
-/// What the gateway knows of one instance's agent.
-pub(crate) struct Slot {
-    pub(crate) session: Option<Session>,
-    generation: u64,
-    counter: u32,
-    pub(crate) away_since: u64,
+/// Where a session hears that it should look again.
+#[derive(Debug)]
+pub(crate) struct SimMailbox {
+    news: Mutex<SessionNews>,
+    rung: AtomicBool,
+    replaced: AtomicBool,
 }
 
-/// A connected agent.
-pub(crate) struct Session {
-    acs: AcsSession,
-    pub(crate) generation: u64,
-    tasks: Vec<TaskId>,
-    sweep: bool,
-    instance: bool,
+impl SimMailbox {
+    fn news(&self) -> MutexGuard<'_, SessionNews> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> SessionNews {
+        std::mem::take(&mut self.news())
+    }
 }
 
-/// What goes down to an agent.
+impl Mailbox for SimMailbox {
+    fn tell(&self, task: Option<TaskId>) {
+        self.news().tell(task);
+    }
+
+    fn ring(&self) {
+        self.rung.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Who is connected, as sessions and closures on the writer see it.
+pub(crate) type SimPresence = Arc<Mutex<Presence<SimMailbox>>>;
+
+/// What came up on a socket.
+enum Up {
+    Text(String),
+    Pong,
+}
+
+/// One session's task.
+pub(crate) struct Live {
+    instance: InstanceId,
+    session: AgentSession,
+    mailbox: Arc<SimMailbox>,
+    /// That it is connected was written down, so that it may begin.
+    noted: bool,
+    begun: bool,
+    frames: Vec<Up>,
+    /// When it hears that it was replaced.
+    hears_at: Option<u64>,
+    /// What its agent asked to stop last.
+    asked: Vec<String>,
+}
+
+/// The sessions of one term, by number.
+pub(crate) type Sessions = BTreeMap<u64, Live>;
+
+/// What goes down to an agent: on the socket of which instance and session.
 pub(crate) enum Down {
-    Text(InstanceId, u64, String),
+    Message(InstanceId, u64, Box<ToAgent>),
     /// A ping: the socket itself answers, when it is whole.
     Ping(InstanceId, u64),
     Close(InstanceId, u64, u16, String),
 }
 
 impl Term {
-    /// An agent opens a session; answers its generation.
+    fn presence(&self) -> MutexGuard<'_, Presence<SimMailbox>> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An agent opens a session; answers its number.
     ///
     /// # Errors
     /// What the HTTP answer says.
@@ -52,330 +104,275 @@ impl Term {
         instance: InstanceId,
         now: u64,
         seed: u64,
-        out: &mut Vec<Down>,
     ) -> Result<u64, &'static str> {
         let state = self.snapshot();
-        let Some(record) = state.instances.get(&instance) else {
-            return Err("InvalidInstanceException");
-        };
-        if record.status == InstanceStatus::Inactive {
-            return Err("InactiveInstanceException");
+        match state.instances.get(&instance) {
+            None => return Err("InvalidInstanceException"),
+            Some(record) if record.status == InstanceStatus::Inactive => return Err(INACTIVE),
+            Some(_) => {}
         }
-        self.generations += 1;
-        let generation = self.generations;
-        let slot = self.slots.entry(instance).or_insert(Slot {
-            session: None,
-            generation,
-            counter: 0,
-            away_since: now,
+        let mutant = self.settings.mutant;
+        let mut news = SessionNews::of_new_session();
+        news.sweep = mutant != Some(Mutant::ForgetsDueOnReconnect);
+        let mailbox = Arc::new(SimMailbox {
+            news: Mutex::new(news),
+            rung: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
         });
-        if let Some(old) = slot.session.take() {
-            slot.counter = slot.counter.max(old.acs.counter());
+        let entered = self.presence().enter(instance, mailbox.clone(), now);
+        if let Some(old) = entered.replaced {
+            old.replaced.store(true, Ordering::Relaxed);
             self.notes.cover("gateway: session replaced");
         }
-        slot.generation = generation;
-        slot.counter = slot.counter.saturating_add(COUNTER_GAP);
-        let config = AcsConfig {
-            cluster_arn: record.cluster.arn(),
-            instance_arn: record.cluster.instance_arn(instance),
+        let counts_anew = mutant == Some(Mutant::CountsAnew);
+        let place = SessionPlace {
             epoch: self.epoch,
-            counter: slot.counter,
-            send_credentials: false,
+            counter: if counts_anew { 0 } else { entered.counter },
+            send_credentials: seed.is_multiple_of(2),
             seed,
+            renew_every: RENEW_EVERY_MS,
         };
-        let mut acs = AcsSession::new(config, now);
-        let mut outputs = Vec::new();
-        acs.poll(now, &mut outputs);
-        acs.want_manifest(&mut outputs);
-        slot.session = Some(Session {
-            acs,
-            generation,
-            tasks: Vec::new(),
-            sweep: true,
-            instance: false,
-        });
-        self.note_connection(instance);
-        self.carry_out(instance, now, outputs, out);
-        Ok(generation)
+        let session = AgentSession::new(instance, &state, place, now);
+        let session = session.ok_or("InvalidInstanceException")?;
+        let live = Live {
+            instance,
+            session,
+            mailbox,
+            noted: false,
+            begun: false,
+            frames: Vec::new(),
+            hears_at: None,
+            asked: Vec::new(),
+        };
+        self.sessions.insert(entered.session, live);
+        let version = AgentVersion {
+            agent: Some(Text::new("1.0.0")),
+            hash: None,
+            docker: None,
+        };
+        self.note_connection(Who::Session(entered.session), instance, Some(version));
+        Ok(entered.session)
     }
 
-    /// A session ended, on the agent's side or by the network.
-    pub(crate) fn leave(&mut self, instance: InstanceId, generation: u64, now: u64) {
-        let Some(slot) = self.slots.get_mut(&instance) else {
-            return;
-        };
-        if slot.generation != generation {
-            return;
+    /// That a session is connected was written down, or could not be.
+    pub(crate) fn connection_noted(&mut self, number: u64) {
+        if let Some(live) = self.sessions.get_mut(&number) {
+            live.noted = true;
         }
-        let Some(session) = slot.session.take() else {
-            return;
-        };
-        slot.counter = slot.counter.max(session.acs.counter());
-        slot.away_since = now;
-        self.note_connection(instance);
     }
 
-    fn note_connection(&mut self, instance: InstanceId) {
-        let slots = &self.slots;
-        let is_connected = slots.get(&instance).is_some_and(|s| s.session.is_some());
-        let mut connected = self
-            .connected
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if is_connected {
-            connected.insert(instance);
+    /// A session ended: on the agent's side, by the network or by our own word.
+    pub(crate) fn leave(&mut self, number: u64, now: u64) {
+        let Some(live) = self.sessions.remove(&number) else {
+            return;
+        };
+        if !live.begun {
+            self.notes.cover("gateway: session ended before it began");
+        }
+        let instance = live.instance;
+        let mut counts = number;
+        if self.settings.mutant == Some(Mutant::LateLeave) {
+            let newer = self.sessions.iter().rev();
+            let newer = newer.map(|(n, l)| (*n, l.instance));
+            counts = newer
+                .filter(|(_, of)| *of == instance)
+                .map(|(n, _)| n)
+                .next()
+                .unwrap_or(number);
+        }
+        let counter = live.session.counter();
+        if self.presence().leave(instance, counts, counter, now) {
+            self.note_connection(Who::Server, instance, None);
         } else {
-            connected.remove(&instance);
+            self.notes.cover("gateway: replaced session ended late");
         }
-        drop(connected);
-        let shared = self.connected.clone();
-        self.note(Lane::Agents, move |tx| {
-            let since = tx.now();
-            let connected = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let connected = connected.contains(&instance);
-            tx.set_connection(instance, Some(Connection { connected, since }));
+    }
+
+    fn note_connection(&mut self, who: Who, instance: InstanceId, version: Option<AgentVersion>) {
+        let presence = self.presence.clone();
+        self.note_for(who, Lane::Agents, move |tx| {
+            let is_connected = || {
+                let presence = presence.lock().unwrap_or_else(PoisonError::into_inner);
+                presence.is_connected(instance)
+            };
+            note_connection(tx, instance, is_connected, version.as_ref());
             Ok(())
         });
     }
 
     /// Wakes the sessions that the changes concern.
     pub(crate) fn dispatch(&mut self, changes: &[Changed]) {
-        for change in changes {
-            let (instance, task) = match change {
-                Changed::Task(task, Some(instance)) => (instance, Some(*task)),
-                Changed::Instance(instance) => (instance, None),
-                _ => continue,
-            };
-            let session = self
-                .slots
-                .get_mut(instance)
-                .and_then(|s| s.session.as_mut());
-            let Some(session) = session else { continue };
-            match task {
-                Some(task) => session.tasks.push(task),
-                None => session.instance = true,
-            }
+        if self.settings.mutant == Some(Mutant::DeafSessions) {
+            return;
         }
+        self.presence().dispatch(changes);
     }
 
     /// A frame came up.
-    pub(crate) fn received(
-        &mut self,
-        instance: InstanceId,
-        generation: u64,
-        now: u64,
-        frame: &str,
-        out: &mut Vec<Down>,
-    ) {
-        let mut outputs = Vec::new();
-        if let Some(session) = self.session(instance, generation) {
-            session.acs.received(now, frame, &mut outputs);
+    pub(crate) fn received(&mut self, number: u64, frame: String) {
+        if let Some(live) = self.sessions.get_mut(&number) {
+            if let Ok(ToServer::TaskStopVerificationMessage(question)) = ToServer::decode(&frame) {
+                let asked = question.stop_candidates.into_iter();
+                live.asked = asked.map(|candidate| candidate.task_arn).collect();
+            }
+            live.frames.push(Up::Text(frame));
         }
-        self.carry_out(instance, now, outputs, out);
     }
 
     /// The socket answered a ping.
-    pub(crate) fn pong(&mut self, instance: InstanceId, generation: u64, now: u64) {
-        if let Some(session) = self.session(instance, generation) {
-            session.acs.sign_of_life(now, &mut Vec::new());
+    pub(crate) fn pong(&mut self, number: u64) {
+        if let Some(live) = self.sessions.get_mut(&number) {
+            live.frames.push(Up::Pong);
         }
     }
 
-    fn session(&mut self, instance: InstanceId, generation: u64) -> Option<&mut Session> {
-        let slot = self.slots.get_mut(&instance)?;
-        slot.session.as_mut().filter(|s| s.generation == generation)
-    }
-
-    /// Lets every session do what the time and the news ask for.
+    /// Lets every session do what the time, its socket and the news ask for.
     pub(crate) fn serve_agents(&mut self, now: u64, out: &mut Vec<Down>) {
-        let state = self.snapshot();
-        let instances: Vec<InstanceId> = self.slots.keys().copied().collect();
-        for instance in instances {
-            let mut outputs = Vec::new();
-            let Some(session) = self
-                .slots
-                .get_mut(&instance)
-                .and_then(|s| s.session.as_mut())
-            else {
-                continue;
-            };
-            if now >= session.acs.due() {
-                session.acs.poll(now, &mut outputs);
-            }
-            self.carry_out(instance, now, outputs, out);
-            self.look_at_agent(instance, now, &state, out);
+        let numbers: Vec<u64> = self.sessions.keys().copied().collect();
+        for number in numbers {
+            self.serve(number, now, out);
         }
     }
 
-    fn look_at_agent(
-        &mut self,
-        instance: InstanceId,
-        now: u64,
-        state: &State,
-        out: &mut Vec<Down>,
-    ) {
-        let mutant = self.settings.mutant;
-        let Some(session) = self
-            .slots
-            .get_mut(&instance)
-            .and_then(|s| s.session.as_mut())
-        else {
+    fn serve(&mut self, number: u64, now: u64, out: &mut Vec<Down>) {
+        let state = self.snapshot();
+        let Some(live) = self.sessions.get_mut(&number).filter(|live| live.noted) else {
             return;
         };
-        let (sweep, of_instance) = (session.sweep, session.instance);
-        let tasks = std::mem::take(&mut session.tasks);
-        (session.sweep, session.instance) = (false, false);
-        let inactive = state
-            .instances
-            .get(&instance)
-            .is_none_or(|i| i.status == InstanceStatus::Inactive);
-        if of_instance && inactive {
-            let generation = session.generation;
-            self.notes.cover("gateway: inactive instance sent away");
-            let reason = "InactiveInstanceException: inactive".to_owned();
-            out.push(Down::Close(instance, generation, 1008, reason));
-            self.leave(instance, generation, now);
-            return;
+        let at = Moment {
+            now,
+            state: &state,
+            payloads: &Letters,
+        };
+        let (session, mailbox) = (&mut live.session, &live.mailbox);
+        let mut outputs = Vec::new();
+        if !std::mem::replace(&mut live.begun, true) {
+            session.begin(at, mailbox.take(), &mut outputs);
         }
-        let (mut outputs, mut due) = (Vec::new(), Vec::<Arc<Task>>::new());
-        if sweep && mutant != Some(Mutant::ForgetsDueOnReconnect) {
-            due.extend(state.tasks.due(instance).cloned());
-        }
-        for id in tasks {
-            match state.tasks.get(id) {
-                Some(task) if task.start_due() || task.stop_due() => due.push(task.clone()),
-                Some(task) => session.acs.settled(id, task.desired, &mut outputs),
-                None => session.acs.settled(id, Desired::Stopped, &mut outputs),
+        for frame in std::mem::take(&mut live.frames) {
+            match frame {
+                Up::Text(frame) => session.received(at, &frame, &mut outputs),
+                Up::Pong => session.sign_of_life(at, &mut outputs),
             }
         }
-        let (mut wanted, mut stops) = (Vec::new(), Vec::new());
-        for task in due {
-            if !session.acs.wants(task.id, task.desired) {
-                continue;
-            }
-            if task.desired == Desired::Stopped && task.last < LastStatus::Stopping {
-                stops.push(task.id);
-            }
-            wanted.push(DueTask {
-                id: task.id,
-                desired: task.desired,
-                task: render(state, &task),
-            });
+        if mailbox.rung.swap(false, Ordering::Relaxed) {
+            session.look(at, mailbox.take(), &mut outputs);
         }
-        session.acs.deliver(now, wanted, &mut outputs);
-        self.carry_out(instance, now, outputs, out);
-        if !stops.is_empty() {
-            self.note(Lane::Agents, move |tx| {
-                for id in &stops {
-                    let sent = tx.state().tasks.get(*id).and_then(|task| task.stop_sent());
-                    if let Some(task) = sent {
-                        tx.put_task(task);
-                    }
-                }
-                Ok(())
-            });
+        let timers = self.settings.mutant != Some(Mutant::StoppedTimers);
+        if now >= session.due() && timers {
+            session.poll(at, &mut outputs);
         }
+        if mailbox.replaced.load(Ordering::Relaxed) {
+            // Some hear of it at once, others a little later.
+            let late = number.wrapping_mul(7919) % LATE_MAX_MS;
+            let hears_at = *live.hears_at.get_or_insert(now + late);
+            if now >= hears_at {
+                let reason = REPLACED.reason.to_owned();
+                out.push(Down::Close(live.instance, number, REPLACED.code, reason));
+                self.leave(number, now);
+                return;
+            }
+        }
+        self.carry_out(number, now, outputs, out);
     }
 
     fn carry_out(
         &mut self,
-        instance: InstanceId,
+        number: u64,
         now: u64,
-        outputs: Vec<AcsOutput>,
+        outputs: Vec<SessionOutput>,
         out: &mut Vec<Down>,
     ) {
-        let mutant = self.settings.mutant;
-        let mut waiting: std::collections::VecDeque<AcsOutput> = outputs.into();
-        while let Some(output) = waiting.pop_front() {
-            let state = self.snapshot();
-            let Some(session) = self
-                .slots
-                .get_mut(&instance)
-                .and_then(|s| s.session.as_mut())
-            else {
+        for output in outputs {
+            let Some(live) = self.sessions.get(&number) else {
                 return;
             };
-            let generation = session.generation;
-            let mut more = Vec::new();
+            let instance = live.instance;
             match output {
-                AcsOutput::Send(message) => {
-                    if mutant == Some(Mutant::MisroutesPayloads)
-                        && matches!(message, berth_agent_proto::acs::ToAgent::PayloadMessage(_))
-                        && let Some(other) = self.slots.keys().find(|id| **id != instance)
-                    {
-                        let to = *other;
-                        let other = &self.slots[other].session;
-                        let generation = other.as_ref().map_or(0, |s| s.generation);
-                        out.push(Down::Text(to, generation, message.encode()));
-                    }
-                    out.push(Down::Text(instance, generation, message.encode()));
+                SessionOutput::Send(message) => {
+                    let message = self.tampered(number, message, out);
+                    out.push(Down::Message(instance, number, Box::new(message)));
                 }
-                AcsOutput::Ping => out.push(Down::Ping(instance, generation)),
-                AcsOutput::Close(close) => {
-                    self.notes.cover("gateway: silent agent given up");
+                SessionOutput::Ping => out.push(Down::Ping(instance, number)),
+                SessionOutput::Close(close) => {
+                    self.notes.cover(match close.reason {
+                        INACTIVE => "gateway: inactive instance sent away",
+                        _ => "gateway: silent agent given up",
+                    });
+                    debug_assert!(close.reason != INACTIVE || close.code == CLOSE_POLICY);
                     let reason = close.reason.to_owned();
-                    out.push(Down::Close(instance, generation, close.code, reason));
-                    self.leave(instance, generation, now);
+                    out.push(Down::Close(instance, number, close.code, reason));
+                    self.leave(number, now);
                     return;
                 }
-                AcsOutput::ManifestDue => {
-                    let manifest = state
-                        .tasks
-                        .on_instance(instance)
-                        .filter(|task| task.last != LastStatus::Stopped)
-                        .filter(|_| mutant != Some(Mutant::ConfirmsEveryStop))
-                        .map(|task| (task.spec.cluster.task_arn(task.id), task.desired))
-                        .collect();
-                    session.acs.manifest(manifest, &mut more);
+                SessionOutput::StopsSent(stops) => {
+                    self.notes.cover("gateway: stops noted");
+                    self.note_for(Who::Server, Lane::Agents, move |tx| {
+                        note_stops_sent(tx, &stops);
+                        Ok(())
+                    });
                 }
-                AcsOutput::StopCandidates { manifest, tasks } => {
+                SessionOutput::Missing(tasks) => {
+                    self.notes.cover("gateway: task found to have ended unseen");
+                    self.note_for(Who::Server, Lane::Agents, move |tx| {
+                        note_missing(tx, instance, &tasks);
+                        Ok(())
+                    });
+                }
+                SessionOutput::Overdue(_) => self.notes.cover("gateway: payload sent again"),
+                SessionOutput::Confirmed { confirmed, asked } => {
                     self.notes.cover("gateway: stop candidates verified");
-                    let may_stop = |arn: &String| {
-                        let found = task_id(arn).and_then(|id| state.tasks.get(id));
-                        found.is_some_and(|task| task.desired == Desired::Stopped)
-                            || mutant == Some(Mutant::ConfirmsEveryStop)
-                    };
-                    let confirmed = tasks.into_iter().filter(may_stop).collect();
-                    session.acs.confirm_stops(manifest, confirmed, &mut more);
+                    if confirmed > 0 {
+                        self.notes.cover("gateway: stop candidate confirmed");
+                    }
+                    if confirmed < asked {
+                        self.notes.cover("gateway: stop candidate kept");
+                    }
                 }
-                // No roll is called here.
-                AcsOutput::Missing(_) => {}
-                AcsOutput::Overdue(tasks) => {
-                    self.notes.cover("gateway: payload sent again");
-                    session.tasks.extend(tasks);
-                }
-                AcsOutput::Ignored(_) => self.notes.cover("gateway: message ignored"),
-                AcsOutput::CredentialsWanted
-                | AcsOutput::CredentialsAcked(_)
-                | AcsOutput::Acked(_) => {}
+                SessionOutput::Ignored(_) => self.notes.cover("gateway: message ignored"),
             }
-            waiting.extend(more);
+        }
+    }
+
+    /// The message as a planted bug would have it.
+    fn tampered(&mut self, number: u64, message: ToAgent, out: &mut Vec<Down>) -> ToAgent {
+        match (self.settings.mutant, message) {
+            (Some(Mutant::MisroutesPayloads), ToAgent::PayloadMessage(payload)) => {
+                let own = self.sessions.get(&number).map(|live| live.instance);
+                let mut others = self.sessions.iter();
+                if let Some((other, live)) = others.find(|(_, l)| Some(l.instance) != own) {
+                    let copy = Box::new(ToAgent::PayloadMessage(payload.clone()));
+                    out.push(Down::Message(live.instance, *other, copy));
+                }
+                ToAgent::PayloadMessage(payload)
+            }
+            (Some(Mutant::ConfirmsEveryStop), ToAgent::TaskManifestMessage(mut manifest)) => {
+                manifest.tasks.clear();
+                ToAgent::TaskManifestMessage(manifest)
+            }
+            (Some(Mutant::ConfirmsEveryStop), ToAgent::TaskStopVerificationAck(mut ack)) => {
+                let asked = self.sessions.get(&number).map(|live| live.asked.clone());
+                let stop = |task_arn| ManifestTask {
+                    task_arn,
+                    task_cluster_arn: String::new(),
+                    desired_status: "STOPPED".to_owned(),
+                };
+                ack.stop_tasks = asked.into_iter().flatten().map(stop).collect();
+                ToAgent::TaskStopVerificationAck(ack)
+            }
+            (_, message) => message,
         }
     }
 
     /// Word of a container's health came up.
-    pub(crate) fn health(&mut self, instance: InstanceId, arn: &str, name: &str, healthy: bool) {
-        let Some(id) = task_id(arn) else { return };
-        let health = if healthy {
-            Health::Healthy
-        } else {
-            Health::Unhealthy
-        };
-        let name = name.to_owned();
-        let change = move |state: &State| {
-            let task = state
-                .tasks
-                .get(id)
-                .filter(|t| t.instance == Some(instance))?;
-            task.with_health(state.facts(task)?, &[(name.as_str(), health)])
-        };
-        if change(&self.snapshot()).is_none() {
+    pub(crate) fn health(&mut self, instance: InstanceId, report: HealthReport) {
+        let news = HealthNews::of(&self.snapshot(), instance, &[report]);
+        if news.is_empty() {
             return;
         }
-        self.note(Lane::Agents, move |tx| {
-            if let Some(task) = change(tx.state()) {
-                tx.put_task(task);
-            }
+        self.notes.cover("gateway: health noted");
+        self.note_for(Who::Server, Lane::Agents, move |tx| {
+            news.write(tx);
             Ok(())
         });
     }
@@ -386,7 +383,41 @@ pub(crate) fn task_id(arn: &str) -> Option<TaskId> {
     EcsArn::parse(arn).and_then(|arn| arn.last().parse().ok())
 }
 
-/// What simulated agents need of a task's wire form.
+/// Makes what simulated agents need of messages.
+struct Letters;
+
+impl Payloads for Letters {
+    fn tasks(&self, state: &State, _: InstanceId, tasks: &[&Arc<Task>]) -> Vec<DueTask> {
+        let due = |task: &&Arc<Task>| DueTask {
+            id: task.id,
+            desired: task.desired,
+            task: render(state, task),
+        };
+        tasks.iter().map(due).collect()
+    }
+
+    fn credentials(
+        &self,
+        _: &State,
+        _: InstanceId,
+        task: &Task,
+    ) -> Vec<(&'static str, wire::Credentials)> {
+        let credentials = wire::Credentials {
+            credentials_id: task.id.to_string(),
+            role_arn: "arn:aws:iam::123456789012:role/sim".to_owned(),
+            access_key_id: "ASIAEXAMPLE".to_owned(),
+            secret_access_key: "secret".to_owned(),
+            session_token: "token".to_owned(),
+            expiration: "2034-01-01T00:00:00Z".to_owned(),
+        };
+        // Tasks of services have a role here, and others none.
+        let role = task.spec.service.is_some();
+        role.then_some(("TaskApplication", credentials))
+            .into_iter()
+            .collect()
+    }
+}
+
 fn render(state: &State, task: &Task) -> wire::Task {
     let facts = state.facts(task);
     let containers = facts.into_iter().flat_map(|facts| &facts.containers);

@@ -1,9 +1,9 @@
 //! The control plane with simulated agents, clock and storage in one process, from one seed.
 //!
-//! Real here: the state, the writer as a step machine, the operations, the reconcilers of services,
-//! absent agents and things past their time, placement, and both ends of the agents' sessions.
+//! Real here: the state, the writer as a step machine, the operations, the reconcilers, placement,
+//! the step machines of a leading server (`leader`), and both ends of the agents' sessions.
 //! Stood in for: storage (a map that a crash leaves as it was saved), containers, health telemetry,
-//! sockets and HTTP, and the loops of the server, which are written once more without its tasks.
+//! sockets and HTTP, and the tasks of the server, in whose place one thread takes its steps.
 //!
 //! Rules kept here:
 //! - everything follows from the seed: a run that breaks an invariant does so again;
@@ -13,10 +13,8 @@
 mod agent;
 mod gateway;
 mod journal;
-mod logs;
 mod mutant;
 mod notes;
-mod queue;
 mod rest;
 mod term;
 mod users;

@@ -62,6 +62,9 @@ mutants! {
     LosesAtOnce: "absence", "an agent that is away is given up at once",
     ForgetsFirstReturn: "absence", "after a start of the server, agents get no longer to return",
     IgnoresMassLoss: "absence", "many agents that vanish together are given up",
+    CountsFromBefore: "absence", "agents count as away since before the server led",
+    ForgetsCrowd: "absence", "how many were connected before is not remembered",
+    NeverEndsLooks: "turns of services", "a look that has ended still counts as under way",
     PurgesLive: "purge", "a task is forgotten that has not stopped",
     LosesCommit: "storage", "a commit is answered and not written",
     HalfCommit: "storage", "the last change of a commit is not written",
@@ -69,6 +72,11 @@ mutants! {
     ForgetsDueOnReconnect: "gateway", "a new session is not told what is due",
     MisroutesPayloads: "gateway", "another instance's agent gets a payload as well",
     ConfirmsEveryStop: "gateway", "manifests are empty, and every stop candidate is confirmed",
+    CountsAnew: "gateway", "each session numbers its messages from the beginning",
+    KeepsEpoch: "gateway", "a server that starts has the epoch of the one before it",
+    LateLeave: "gateway", "a replaced session that ends takes the new one with it",
+    DeafSessions: "gateway", "sessions do not hear of changed tasks",
+    StoppedTimers: "gateway", "sessions neither ping nor ask again for want of an ack",
     IgnoresToken: "operations", "a clientToken is passed over",
     LosesReports: "agents", "a report is answered and not taken",
 }
@@ -292,6 +300,9 @@ pub(crate) fn tamper(
         Mutant::LosesAtOnce
         | Mutant::ForgetsFirstReturn
         | Mutant::IgnoresMassLoss
+        | Mutant::CountsFromBefore
+        | Mutant::ForgetsCrowd
+        | Mutant::NeverEndsLooks
         | Mutant::PurgesLive
         | Mutant::LosesCommit
         | Mutant::HalfCommit
@@ -299,6 +310,11 @@ pub(crate) fn tamper(
         | Mutant::ForgetsDueOnReconnect
         | Mutant::MisroutesPayloads
         | Mutant::ConfirmsEveryStop
+        | Mutant::CountsAnew
+        | Mutant::KeepsEpoch
+        | Mutant::LateLeave
+        | Mutant::DeafSessions
+        | Mutant::StoppedTimers
         | Mutant::IgnoresToken
         | Mutant::LosesReports => {}
     }

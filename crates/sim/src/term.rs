@@ -1,17 +1,20 @@
-//! One server from its start to its end: the real writer, operations, reconcilers and sessions;
-//! the loops around them are the server's own, without its tasks and sockets.
+//! One server from its start to its end: the real writer, operations, reconcilers, sessions and
+//! step machines of a leader, driven in one thread.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
+use berth_leader::{
+    AbsenceWatch, DOWN_FOR, Missed, Next, Outage, Presence, ServiceNews, Step, Turns, WriterPace,
+};
 use berth_model::id::InstanceId;
 use berth_model::name::ServiceKey;
 use berth_model::time::Timestamp;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, PageTokens};
+use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, PageTokens};
 use berth_placement::Fleet;
-use berth_reconcile::absence::{self, Absent, Patience};
+use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::{self, Retention};
 use berth_reconcile::services::{Looked, Surroundings, look};
 use berth_state::{
@@ -22,20 +25,15 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use crate::gateway::Slot;
-use crate::logs::NoLogs;
+use crate::gateway::{Sessions, SimPresence};
 use crate::mutant::{self, Mutant};
 use crate::notes::Notes;
-use crate::queue::Queue;
 use crate::watch;
 
 /// The account and region of every call.
 pub(crate) const SCOPE: &str = "123456789012/us-east-1";
-/// As in the server: how often every service is looked at, and absence, in milliseconds.
-const SWEEP_EVERY_MS: u64 = 60_000;
+/// As in the server: how often absence and things past their time are looked at, in milliseconds.
 const HOUSEKEEPING_EVERY_MS: u64 = 1_000;
-/// As in the server: how long agents' reports wait for the database.
-const REPORTS_WAIT_MS: u64 = 30_000;
 
 /// Who waits for a future.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +46,8 @@ pub(crate) enum Who {
     Nobody(Option<u64>),
     /// The server itself.
     Server,
+    /// A session of an agent, by number: it waits for its note that it is connected.
+    Session(u64),
 }
 
 /// What a future came to.
@@ -60,6 +60,8 @@ pub(crate) enum Answer {
 /// The way in to the writer's lanes.
 pub(crate) struct SimInbox {
     lanes: Mutex<Lanes>,
+    outage: Outage,
+    now: AtomicU64,
 }
 
 impl SimInbox {
@@ -70,6 +72,9 @@ impl SimInbox {
 
 impl Inbox for SimInbox {
     fn submit(&self, lane: Lane, job: Box<dyn Job>) -> BoxFuture<'_, Result<(), Failure>> {
+        if self.outage.refuses(lane, self.now.load(Ordering::Relaxed)) {
+            return std::future::ready(Err(Failure::Unavailable)).boxed();
+        }
         let outcome = self.lanes().offer(lane, job);
         std::future::ready(outcome.map_err(|_| Failure::Overloaded)).boxed()
     }
@@ -99,43 +104,18 @@ pub(crate) struct Term {
     pub(crate) inbox: Arc<SimInbox>,
     pub(crate) cx: Arc<Context>,
     pub(crate) saving: Option<Saving>,
-    pub(crate) slots: BTreeMap<InstanceId, Slot>,
-    /// Instances with a session, as closures on the writer ask.
-    pub(crate) connected: Arc<Mutex<BTreeSet<InstanceId>>>,
-    pub(crate) generations: u64,
-    pub(crate) leads_since: u64,
-    pub(crate) queue: Queue,
+    pub(crate) presence: SimPresence,
+    pub(crate) sessions: Sessions,
+    pub(crate) news: ServiceNews,
+    pub(crate) turns: Turns,
     pub(crate) pending: Vec<(Who, BoxFuture<'static, Answer>)>,
     pub(crate) notes: Notes,
     pub(crate) settings: Settings,
-    pub(crate) lost: BTreeSet<InstanceId>,
-    sweep_at: u64,
     housekeeping_at: u64,
-    crowd: Crowd,
-    held_since: Option<u64>,
-}
-
-/// How many agents were connected lately.
-#[derive(Default)]
-struct Crowd {
-    counts: VecDeque<(u64, usize)>,
-    paused_until: u64,
-}
-
-impl Crowd {
-    fn is_mass_loss(&mut self, now: u64, connected: usize) -> bool {
-        let window = u64::try_from(absence::MASS_WINDOW.as_millis()).unwrap_or(u64::MAX);
-        self.counts
-            .retain(|(at, _)| now.saturating_sub(*at) <= window);
-        self.counts.push_back((now, connected));
-        let before = self.counts.iter().map(|(_, count)| *count).max();
-        let before = before.unwrap_or(0);
-        if absence::is_mass_loss(before, before - connected) {
-            let pause = u64::try_from(absence::MASS_PAUSE.as_millis()).unwrap_or(u64::MAX);
-            self.paused_until = now + pause;
-        }
-        now < self.paused_until
-    }
+    watch: AbsenceWatch,
+    pace: WriterPace,
+    /// Until when no batch is begun, because the database failed.
+    pause_until: u64,
 }
 
 impl Term {
@@ -156,6 +136,8 @@ impl Term {
         };
         let inbox = Arc::new(SimInbox {
             lanes: Mutex::new(Lanes::new(limits)),
+            outage: Outage::default(),
+            now: AtomicU64::new(now),
         });
         let cx = Context {
             state: Handle::new(inbox.clone(), writer.newest()),
@@ -167,32 +149,54 @@ impl Term {
             },
             wall,
         };
+        let leads_since = match settings.mutant {
+            Some(Mutant::CountsFromBefore) => 0,
+            _ => now,
+        };
         Self {
             epoch,
             writer,
             inbox,
             cx: Arc::new(cx),
             saving: None,
-            slots: BTreeMap::new(),
-            connected: Arc::default(),
-            generations: 0,
-            leads_since: now,
-            queue: Queue::default(),
+            presence: Arc::new(Mutex::new(Presence::new(leads_since))),
+            sessions: Sessions::new(),
+            news: ServiceNews::default(),
+            turns: Turns::default(),
             pending: Vec::new(),
             notes,
             settings,
-            lost: BTreeSet::new(),
-            sweep_at: now,
             housekeeping_at: now + HOUSEKEEPING_EVERY_MS,
-            crowd: Crowd::default(),
-            held_since: None,
+            watch: AbsenceWatch::default(),
+            pace: WriterPace::default(),
+            pause_until: 0,
         }
     }
 
     /// Whether it has counted enough connected agents lately to tell that all have vanished.
     pub(crate) fn knows_its_crowd(&self, now: u64) -> bool {
-        let lately = |(at, count): &(u64, usize)| now.saturating_sub(*at) <= 30_000 && *count >= 3;
-        self.crowd.counts.iter().any(lately)
+        self.watch.most_since(now.saturating_sub(30_000)) >= 3
+    }
+
+    /// Lets time pass.
+    pub(crate) fn at(&self, now: u64) {
+        self.inbox.now.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether the writer may begin a batch.
+    pub(crate) fn may_gather(&self, now: u64) -> bool {
+        now >= self.pause_until
+    }
+
+    /// The writer took a step.
+    pub(crate) fn stepped(&mut self, step: Step, now: u64) {
+        let next = self
+            .pace
+            .after(step, &mut self.writer, &self.inbox.outage, now);
+        match next {
+            Next::GoOn | Next::Wait => {}
+            Next::Pause => self.pause_until = now + ms(DOWN_FOR),
+        }
     }
 
     /// The last saved state.
@@ -228,17 +232,28 @@ impl Term {
         lane: Lane,
         change: impl FnMut(&mut berth_state::Tx<'_>) -> Result<(), Failure> + Send + 'static,
     ) {
+        self.note_for(Who::Server, lane, change);
+    }
+
+    /// Changes the state for somebody who waits for it.
+    pub(crate) fn note_for(
+        &mut self,
+        who: Who,
+        lane: Lane,
+        change: impl FnMut(&mut berth_state::Tx<'_>) -> Result<(), Failure> + Send + 'static,
+    ) {
         let handle = self.cx.state.clone();
         let run = async move {
             // What is lost is made up for by the next look at the same thing.
             let _ = handle.transact(lane, change).await;
             Answer::Noted
         };
-        self.pending.push((Who::Server, run.boxed()));
+        self.pending.push((who, run.boxed()));
     }
 
     /// Runs what can run, and answers what ended.
     pub(crate) fn poll_pending(&mut self, now: u64, wall: Timestamp) -> Vec<(Who, Answer)> {
+        let mutant = self.settings.mutant;
         let mut cx = TaskContext::from_waker(Waker::noop());
         let mut ended = Vec::new();
         let mut waiting = Vec::with_capacity(self.pending.len());
@@ -249,13 +264,18 @@ impl Term {
             }
         }
         self.pending.extend(waiting);
-        for (_, answer) in &ended {
-            if let Answer::Looked(key, outcome) = answer
-                && let Ok(Looked { again_at: Some(at) }) = outcome
-            {
-                let in_ms = u64::try_from(at.since(wall).as_millis()).unwrap_or(u64::MAX);
-                let at = now.saturating_add(in_ms).saturating_add(1);
-                self.queue.add(key.clone(), at);
+        for (who, answer) in &ended {
+            match (who, answer) {
+                (_, Answer::Looked(..)) if mutant == Some(Mutant::NeverEndsLooks) => {}
+                (_, Answer::Looked(key, Ok(looked))) => {
+                    self.turns.looked(key.clone(), *looked, now, wall);
+                }
+                (_, Answer::Looked(_, Err(_))) => {
+                    self.notes.cover("turns: look failed");
+                    self.turns.dropped();
+                }
+                (Who::Session(number), Answer::Noted) => self.connection_noted(*number),
+                (_, Answer::Noted | Answer::Call(_)) => {}
             }
         }
         ended
@@ -269,33 +289,21 @@ impl Term {
         excused: &dyn Fn(InstanceId) -> bool,
     ) {
         let state = self.snapshot();
-        if now >= self.sweep_at {
-            self.sweep_at = now + SWEEP_EVERY_MS;
-            self.queue.sweep(&state, now);
-            self.forget_services(&state, wall);
-        }
         if now >= self.housekeeping_at {
             self.housekeeping_at = now + HOUSEKEEPING_EVERY_MS;
             self.housekeep(now, wall, &state, excused);
         }
-        for key in self.queue.take(now) {
+        let told = self.news.take();
+        self.turns.hear(&state, &told, now);
+        for key in self.turns.next(&state, now) {
             self.look(key);
-        }
-        match (self.writer.holds_reports(), self.held_since) {
-            (true, None) => self.held_since = Some(now),
-            (true, Some(since)) if now - since > REPORTS_WAIT_MS => {
-                self.writer.refuse_held();
-                self.held_since = None;
-            }
-            (true, Some(_)) => {}
-            (false, _) => self.held_since = None,
         }
     }
 
     fn look(&mut self, key: ServiceKey) {
         let around = Surroundings {
             healthy_after: self.settings.healthy_after,
-            lost: self.lost.clone(),
+            lost: self.news.given_up().clone(),
         };
         let (notes, mutant) = (self.notes.clone(), self.settings.mutant);
         let handle = self.cx.state.clone();
@@ -315,32 +323,27 @@ impl Term {
         self.pending.push((Who::Server, run.boxed()));
     }
 
-    fn absent(&self, now: u64, wall: Timestamp, state: &State) -> Vec<Absent> {
+    fn missed(&mut self, now: u64, wall: Timestamp, state: &State) -> Missed {
         let mutant = self.settings.mutant;
-        let counted = state
-            .instances
-            .iter()
-            .filter(|(_, i)| i.status != berth_model::instance::InstanceStatus::Inactive);
-        let mut absent = Vec::new();
-        for (id, _) in counted {
-            let slot = self.slots.get(id);
-            if slot.is_some_and(|slot| slot.session.is_some()) {
-                continue;
-            }
-            let (away_since, seen) = match slot {
-                Some(slot) => (slot.away_since, true),
-                None => (self.leads_since, false),
-            };
-            let known = state.connections.get(id);
-            let since = known.map_or(Duration::MAX, |known| wall.since(known.since));
-            let seen = seen || mutant == Some(Mutant::ForgetsFirstReturn);
-            absent.push(Absent {
-                instance: *id,
-                away: Duration::from_millis(now - away_since).min(since),
-                seen,
-            });
+        if mutant == Some(Mutant::ForgetsCrowd) {
+            self.watch = AbsenceWatch::default();
         }
-        absent
+        let presence = self.presence.clone();
+        let presence = presence.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missed = presence.missed(&mut self.watch, now, wall, state);
+        if missed.paused {
+            self.notes.cover("absence: mass loss waited out");
+        }
+        match mutant {
+            Some(Mutant::IgnoresMassLoss) => missed.paused = false,
+            Some(Mutant::ForgetsFirstReturn) => {
+                for absent in &mut missed.absent {
+                    absent.seen = true;
+                }
+            }
+            _ => {}
+        }
+        missed
     }
 
     fn housekeep(
@@ -351,18 +354,10 @@ impl Term {
         excused: &dyn Fn(InstanceId) -> bool,
     ) {
         let patience = self.settings.patience;
-        let connected = self.slots.values().filter(|s| s.session.is_some()).count();
-        let mut paused = self.crowd.is_mass_loss(now, connected);
-        if paused {
-            self.notes.cover("absence: mass loss waited out");
-        }
-        if self.settings.mutant == Some(Mutant::IgnoresMassLoss) {
-            paused = false;
-        }
-        let absent = self.absent(now, wall, state);
-        let mut lost = absence::lost(&absent, &patience, paused);
+        let missed = self.missed(now, wall, state);
+        let mut lost = missed.lost(&patience);
         if self.settings.mutant == Some(Mutant::LosesAtOnce) {
-            lost.extend(absent.iter().map(|one| one.instance));
+            lost.extend(missed.absent.iter().map(|one| one.instance));
         }
         for id in &lost {
             self.notes.cover("absence: instance lost");
@@ -373,13 +368,8 @@ impl Term {
                 );
             }
         }
-        let turned = self.lost.symmetric_difference(&lost);
-        let turned: Vec<_> = turned
-            .map(|id| berth_state::Changed::Instance(*id))
-            .collect();
-        self.queue.touch(state, &turned, now);
-        self.lost = lost;
-        let plan = absence::decide(state, &absent, &patience, paused);
+        self.news.lost(lost);
+        let plan = missed.plan(state, &patience);
         if !plan.is_empty() {
             if !plan.lost.is_empty() {
                 self.notes.cover("absence: task without service given up");
@@ -388,8 +378,7 @@ impl Term {
                 self.notes.cover("absence: disconnected");
             }
             self.note(Lane::Controllers, move |tx| {
-                let plan = absence::decide(tx.state(), &absent, &patience, paused);
-                absence::carry_out(tx, &plan);
+                missed.carry_out(tx, &patience);
                 Ok(())
             });
         }
@@ -402,6 +391,9 @@ impl Term {
             if !plan.instances.is_empty() {
                 self.notes.cover("purge: deregistered instance");
             }
+            if !plan.services.is_empty() {
+                self.notes.cover("purge: deleted service");
+            }
             let mutant = self.settings.mutant;
             self.note(Lane::Controllers, move |tx| {
                 let plan = purge::decide(tx.state(), tx.now(), &retention);
@@ -413,31 +405,8 @@ impl Term {
             });
         }
     }
+}
 
-    fn forget_services(&mut self, state: &State, wall: Timestamp) {
-        let kept = self.settings.retention.inactive_instances;
-        let old = move |service: &berth_model::service::Service, now: Timestamp| {
-            service.status == berth_model::service::ServiceStatus::Inactive
-                && service.ended_at.is_some_and(|at| now.since(at) >= kept)
-        };
-        let gone: Vec<ServiceKey> = state
-            .services
-            .iter()
-            .filter(|service| old(service, wall))
-            .map(|service| service.key.clone())
-            .collect();
-        if gone.is_empty() {
-            return;
-        }
-        self.notes.cover("purge: deleted service");
-        self.note(Lane::Controllers, move |tx| {
-            let now = tx.now();
-            for key in &gone {
-                if tx.state().services.get(key).is_some_and(|s| old(s, now)) {
-                    tx.remove_service(key);
-                }
-            }
-            Ok(())
-        });
-    }
+fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -41,11 +41,13 @@ pub(crate) const OUTAGE: &str = "no healthy container is killed by an outage of 
 pub(crate) const FIXPOINT: &str = "desired equals running in bounded time once faults stop";
 /// And stays there.
 pub(crate) const AT_REST: &str = "nothing changes once everything is as desired";
+/// A session's messages can be told from those of the one before.
+pub(crate) const NUMBERS: &str = "what an agent is sent is numbered in rising order";
 /// No closure panics on the writer.
 pub(crate) const NO_PANIC: &str = "nothing panics";
 
 /// Every invariant.
-pub const INVARIANTS: [&str; 13] = [
+pub const INVARIANTS: [&str; 14] = [
     OVER_COMMITTED,
     TWO_INSTANCES,
     GOES_BACK,
@@ -58,6 +60,7 @@ pub const INVARIANTS: [&str; 13] = [
     OUTAGE,
     FIXPOINT,
     AT_REST,
+    NUMBERS,
     NO_PANIC,
 ];
 

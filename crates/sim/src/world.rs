@@ -4,11 +4,13 @@ mod faults;
 mod network;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use berth_agent_proto::Chance;
 use berth_agent_proto::agent::Ended;
+use berth_leader::Step;
 use berth_model::id::InstanceId;
 use berth_model::time::Timestamp;
 use berth_reconcile::absence::Patience;
@@ -74,6 +76,8 @@ pub(crate) struct World {
     watch: Watch,
     notes: Notes,
     attributes: Vec<String>,
+    /// The highest number that each instance's agent was sent.
+    numbers: BTreeMap<InstanceId, i64>,
 }
 
 impl World {
@@ -94,6 +98,7 @@ impl World {
                 stopped_tasks: Duration::from_secs(3600),
                 stopped_tasks_max: [20, 10_000][chance.between(0, 1) as usize],
                 inactive_instances: Duration::from_secs(120),
+                inactive_services: Duration::from_secs(120),
             },
             healthy_after: Duration::from_secs(chance.between(0, 1) * 3),
             batch_max: chance.between(3, 60) as usize,
@@ -119,6 +124,7 @@ impl World {
             watch: Watch::default(),
             notes,
             attributes: Vec::new(),
+            numbers: BTreeMap::new(),
         }
     }
 
@@ -158,6 +164,9 @@ impl World {
 
     fn advance(&mut self, span: u64, step: u64) {
         self.now += span;
+        if let Some(term) = &self.term {
+            term.at(self.now);
+        }
         let now = i64::try_from(self.now).unwrap_or(i64::MAX);
         WALL.set(BEGINNING + now + self.skew);
         self.notes
@@ -223,7 +232,10 @@ impl World {
         self.term = Some(Term::begin(
             loaded,
             seed,
-            self.epoch,
+            match self.settings.mutant {
+                Some(Mutant::KeepsEpoch) => 1,
+                _ => self.epoch,
+            },
             self.now,
             wall,
             self.settings.clone(),
@@ -344,18 +356,22 @@ impl World {
             self.saved();
             return true;
         }
+        if !term.may_gather(self.now) {
+            return moved;
+        }
         let inbox = term.inbox.clone();
         let gathered = term
             .writer
             .gather(|| inbox.lanes().take_batch(), wall(), &mut |_| {});
         match gathered {
-            Gathered::Idle => {}
+            Gathered::Idle => term.stepped(Step::Idle, self.now),
             _ if term.writer.panics() > 0 => {
                 self.notes
                     .broken(watch::NO_PANIC, "a closure panicked".to_owned());
             }
             Gathered::Answered(published) => {
                 moved = true;
+                term.stepped(Step::Answered, self.now);
                 self.publish(published.changes);
             }
             Gathered::Save(commit) => {
@@ -431,6 +447,7 @@ impl World {
             return;
         };
         let published = term.writer.outcome(saving.outcome);
+        term.stepped(Step::Ended(saving.outcome), self.now);
         self.publish(published.changes);
     }
 
@@ -444,7 +461,7 @@ impl World {
                 .log(|| format!("revision {}: {} changes", state.revision, changes.len()));
         }
         term.dispatch(&changes);
-        term.queue.touch(&state, &changes, self.now);
+        term.news.changed(&changes);
         self.watch.published(&self.notes, &state, &changes);
     }
 
@@ -461,7 +478,7 @@ impl World {
         let mut steps = 0;
         let mut why = String::new();
         while self.now - began < REST_WITHIN_MS && !self.notes.is_broken() {
-            let next = self.term.as_ref().and_then(|term| term.queue.next_due());
+            let next = self.term.as_ref().and_then(|term| term.turns.next_look());
             let busy =
                 !self.http.is_empty() || self.term.as_ref().is_some_and(|t| !t.pending.is_empty());
             let next = match next {

@@ -39,6 +39,7 @@ pub struct Services {
     task_sets: Table<(ServiceKey, DeploymentId), TaskSet>,
     events: Table<(ServiceKey, u64), ServiceEvent>,
     daemons: OrdSet<ServiceKey>,
+    waiting: OrdSet<ServiceKey>,
     counts: OrdMap<ClusterKey, ServiceCounts>,
 }
 
@@ -77,13 +78,15 @@ impl Services {
         &'a self,
         cluster: &'a ClusterKey,
     ) -> impl Iterator<Item = &'a ServiceKey> {
-        let first = ServiceKey {
-            cluster: cluster.clone(),
-            name: ServiceName::least(),
-        };
-        self.daemons
-            .range(first..)
-            .take_while(move |key| key.cluster == *cluster)
+        within(&self.daemons, cluster)
+    }
+
+    /// The services of a cluster that are not INACTIVE and have tasks for which there was no room.
+    pub fn waiting_for_room<'a>(
+        &'a self,
+        cluster: &'a ClusterKey,
+    ) -> impl Iterator<Item = &'a ServiceKey> {
+        within(&self.waiting, cluster)
     }
 
     /// The counts of a cluster.
@@ -180,16 +183,47 @@ impl Services {
                 self.counts.insert(cluster.clone(), counts);
             }
         }
-        let is_daemon = |service: &Service| {
-            service.spec.scheduling == Scheduling::Daemon
-                && service.status != ServiceStatus::Inactive
-        };
-        if let Some(service) = before.filter(|service| is_daemon(service)) {
-            self.daemons.remove(&service.key);
+        let lives = |service: &&Service| service.status != ServiceStatus::Inactive;
+        let (before, after) = (before.filter(lives), after.filter(lives));
+        let is_daemon = |service: &Service| service.spec.scheduling == Scheduling::Daemon;
+        move_key(&mut self.daemons, before, after, is_daemon);
+        let waits = |service: &Service| service.memory.place_again_at.is_some();
+        move_key(&mut self.waiting, before, after, waits);
+    }
+}
+
+/// The keys of this cluster.
+fn within<'a>(
+    keys: &'a OrdSet<ServiceKey>,
+    cluster: &'a ClusterKey,
+) -> impl Iterator<Item = &'a ServiceKey> {
+    let first = ServiceKey {
+        cluster: cluster.clone(),
+        name: ServiceName::least(),
+    };
+    keys.range(first..)
+        .take_while(move |key| key.cluster == *cluster)
+}
+
+/// Brings the set of those services that `belongs` says up to date.
+fn move_key(
+    keys: &mut OrdSet<ServiceKey>,
+    before: Option<&Service>,
+    after: Option<&Service>,
+    belongs: impl Fn(&Service) -> bool,
+) {
+    let (was, is) = (
+        before.filter(|service| belongs(service)),
+        after.filter(|service| belongs(service)),
+    );
+    match (was, is) {
+        (Some(service), None) => {
+            keys.remove(&service.key);
         }
-        if let Some(service) = after.filter(|service| is_daemon(service)) {
-            self.daemons.insert(service.key.clone());
+        (None, Some(service)) => {
+            keys.insert(service.key.clone());
         }
+        (Some(_), Some(_)) | (None, None) => {}
     }
 }
 

@@ -158,11 +158,12 @@ impl Writer {
             }
             Outcome::NotSaved => {
                 self.take_back(&flight.log);
-                let (reports, others) = flight
+                let (reports, others): (Vec<_>, Vec<_>) = flight
                     .jobs
                     .into_iter()
                     .partition(|(lane, _)| *lane == Lane::Agents);
-                self.held = reports;
+                // Those of a refused batch come one by one, and others may be held by then.
+                self.held.extend(reports);
                 let others = Flight {
                     jobs: others,
                     log: Vec::new(),

@@ -415,6 +415,29 @@ fn when_nothing_can_be_saved_calls_fail_and_reports_wait() {
 }
 
 #[test]
+fn reports_of_a_refused_batch_all_wait_when_the_database_goes_away_then() {
+    let mut bench = furnished();
+    let reports: Vec<_> = (1..=3_u8)
+        .map(|n| {
+            bench.submit(Lane::Agents, move |tx| {
+                tx.put_task(task(TaskId::from_bytes([n; 16]), n, n));
+                Ok(())
+            })
+        })
+        .collect();
+    for outcome in [Outcome::Refused, Outcome::NotSaved, Outcome::NotSaved] {
+        let Gathered::Save(_) = bench.gather() else {
+            panic!("there is something to save")
+        };
+        bench.writer.outcome(outcome);
+    }
+    bench.settle(Outcome::Saved);
+    let answers: Vec<_> = reports.into_iter().map(|r| r.now_or_never()).collect();
+    assert_eq!(answers, [Some(Ok(())), Some(Ok(())), Some(Ok(()))]);
+    assert_eq!(bench.state().tasks.len(), 3);
+}
+
+#[test]
 fn a_deposed_writer_answers_everything_that_waits() {
     let mut bench = furnished();
     let first = bench.submit(Lane::Api, |tx| {

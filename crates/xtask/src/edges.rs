@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("placement", &["model"]),
     ("state", &["model", "placement"]),
     ("reconcile", &["model", "state", "placement"]),
+    ("leader", &["model", "state", "reconcile", "agent-proto"]),
     ("storage", &["model", "state"]),
     ("wire", &[]),
     ("api", &["wire"]),
@@ -29,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "placement",
             "state",
             "reconcile",
+            "leader",
             "storage",
             "wire",
             "api",
@@ -48,14 +50,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "placement",
             "state",
             "reconcile",
+            "leader",
             "api",
             "ops",
             "agent-proto",
         ],
     ),
     ("xtask", &[]),
-    // Measures from outside, over the wire alone.
-    ("bench", &["wire", "api", "model"]),
+    // Measures from outside, over the wire; what parts cost by themselves, without a server.
+    (
+        "bench",
+        &[
+            "wire",
+            "api",
+            "model",
+            "state",
+            "reconcile",
+            "leader",
+            "ops",
+        ],
+    ),
 ];
 
 /// What the tests of a crate may use beside that and `testkit`: the pages of operations on services
@@ -63,7 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const ALLOWED_IN_TESTS: &[(&str, &str)] = &[("ops", "reconcile")];
 
 /// Crates that decide and do not do: no runtime, no database, no server.
-const PURE: &[&str] = &["model", "placement", "state", "reconcile"];
+const PURE: &[&str] = &["model", "placement", "state", "reconcile", "leader"];
 
 /// What pure crates never name.
 const IMPURE: &[&str] = &["tokio", "sqlx", "axum", "hyper", "bollard", "getrandom"];

@@ -10,6 +10,7 @@ mod filter;
 mod get;
 mod groups;
 mod names;
+mod none;
 mod pattern;
 mod put;
 mod retention;
@@ -23,6 +24,7 @@ pub use events::{
 pub(crate) use filter::filter_log_events;
 pub(crate) use get::get_log_events;
 pub(crate) use groups::{create_log_group, delete_log_group, describe_log_groups};
+pub use none::NoLogs;
 pub(crate) use put::put_log_events;
 pub(crate) use retention::{delete_retention_policy, put_retention_policy};
 pub(crate) use streams::{create_log_stream, delete_log_stream, describe_log_streams};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::response::{IntoResponse, Response};
+use berth_leader::INACTIVE;
 use berth_model::arn::EcsArn;
 use berth_model::id::InstanceId;
 use berth_model::instance::{AgentVersion, InstanceStatus};
@@ -141,7 +142,3 @@ pub(crate) fn instance(
             .map_err(Refused::Fault),
     }
 }
-
-/// The name that silences an agent for an hour: for an instance that was deregistered, and for
-/// nothing else (reference §3.4).
-pub(crate) const INACTIVE: &str = "InactiveInstanceException";

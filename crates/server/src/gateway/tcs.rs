@@ -5,16 +5,15 @@ use std::sync::Arc;
 use axum::extract::State as Shared;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
-use berth_agent_proto::server::{CLOSE_POLICY, Close, HealthReport, TcsOutput, TcsSession};
-use berth_model::arn::EcsArn;
-use berth_model::id::{InstanceId, TaskId};
-use berth_model::task::Health;
+use berth_agent_proto::server::{HealthReport, TcsOutput, TcsSession};
+use berth_leader::HealthNews;
+use berth_model::id::InstanceId;
 use berth_state::{Failure, Lane};
 use http::request::Parts;
 
 use super::Gateway;
 use super::request::{self, AgentQuery};
-use super::socket::{Gone, close, limited, send};
+use super::socket::{Gone, SHUT_OUT, close, limited, send};
 use crate::accounts::Authenticated;
 use crate::app::Front;
 use crate::clock;
@@ -72,15 +71,7 @@ async fn run(
         }
         // What was ended since the last message is not listened to.
         if sender.check_good(&gateway.cx.state.snapshot()).is_err() {
-            let reason = "the credentials were ended";
-            close(
-                &mut socket,
-                Close {
-                    code: CLOSE_POLICY,
-                    reason,
-                },
-            )
-            .await;
+            close(&mut socket, SHUT_OUT).await;
             return;
         }
         if carry_out(&gateway, instance, &mut socket, out)
@@ -117,51 +108,18 @@ async fn carry_out(
     Ok(())
 }
 
-/// Writes down health that differs from what is known: agents repeat theirs every 20 s.
+/// Writes down health that differs from what is known.
 async fn note_health(gateway: &Gateway, instance: InstanceId, reports: &[HealthReport]) {
-    let mut by_task: Vec<(TaskId, Vec<(String, Health)>)> = Vec::new();
-    for report in reports {
-        let id = EcsArn::parse(&report.task_arn).and_then(|arn| arn.last().parse().ok());
-        let Some(id) = id else { continue };
-        let entry = (report.container.clone(), report.health);
-        match by_task.iter_mut().find(|(task, _)| *task == id) {
-            Some((_, reports)) => reports.push(entry),
-            None => by_task.push((id, vec![entry])),
-        }
-    }
-    let state = gateway.cx.state.snapshot();
-    by_task.retain(|(id, reports)| changed(&state, instance, *id, reports).is_some());
-    if by_task.is_empty() {
+    let news = HealthNews::of(&gateway.cx.state.snapshot(), instance, reports);
+    if news.is_empty() {
         return;
     }
     let noted = gateway.cx.state.transact(Lane::Agents, move |tx| {
-        for (id, reports) in &by_task {
-            if let Some(task) = changed(tx.state(), instance, *id, reports) {
-                tx.put_task(task);
-            }
-        }
+        news.write(tx);
         Ok::<(), Failure>(())
     });
     if let Err(error) = noted.await {
         // The agent says it again with its next report.
         tracing::warn!(%instance, %error, "health reports not saved");
     }
-}
-
-fn changed(
-    state: &berth_state::State,
-    instance: InstanceId,
-    id: TaskId,
-    reports: &[(String, Health)],
-) -> Option<berth_model::task::Task> {
-    let task = state
-        .tasks
-        .get(id)
-        .filter(|task| task.instance == Some(instance))?;
-    let facts = state.facts(task)?;
-    let reports: Vec<(&str, Health)> = reports
-        .iter()
-        .map(|(name, health)| (name.as_str(), *health))
-        .collect();
-    task.with_health(facts, &reports)
 }

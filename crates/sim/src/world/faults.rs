@@ -90,8 +90,8 @@ impl World {
             return;
         };
         agent.ended(self.now, &Ended::Lost);
-        if let (Some(term), Some((instance, _))) = (&mut self.term, &agent.instance) {
-            term.leave(*instance, generation, self.now);
+        if let Some(term) = &mut self.term {
+            term.leave(generation, self.now);
         }
     }
 }

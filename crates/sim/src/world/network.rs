@@ -1,6 +1,10 @@
 //! The network: calls with their answers, and the messages of sessions.
 
+use berth_agent_proto::acs::ToAgent;
 use berth_agent_proto::agent::Ended;
+use berth_agent_proto::server::HealthReport;
+use berth_model::id::InstanceId;
+use berth_model::task::Health;
 use serde_json::Value;
 
 use super::{Http, World};
@@ -64,7 +68,7 @@ impl World {
         for http in due {
             let reachable = match http.who {
                 Who::Agent(which, ..) => self.agents[which].is_reachable(now),
-                Who::User(_) | Who::Nobody(_) | Who::Server => true,
+                Who::User(_) | Who::Nobody(_) | Who::Server | Who::Session(_) => true,
             };
             let Some(term) = self.term.as_mut().filter(|_| reachable) else {
                 if let Who::User(number) = http.who {
@@ -85,7 +89,9 @@ impl World {
             let who = match http.who {
                 who if http.answers => who,
                 Who::User(number) => Who::Nobody(Some(number)),
-                Who::Agent(..) | Who::Nobody(_) | Who::Server => Who::Nobody(None),
+                Who::Agent(..) | Who::Nobody(_) | Who::Server | Who::Session(_) => {
+                    Who::Nobody(None)
+                }
             };
             if !http.answers {
                 self.notes.cover("fault: answer lost");
@@ -114,7 +120,7 @@ impl World {
                         agent.answered(self.now, operation, number, &answer);
                     }
                 }
-                Who::Nobody(_) | Who::Server => {}
+                Who::Nobody(_) | Who::Server | Who::Session(_) => {}
             }
         }
     }
@@ -142,7 +148,16 @@ impl World {
                         && agent.generation.is_some()
                         && let (Some(term), Some((instance, _))) = (&mut self.term, &agent.instance)
                     {
-                        term.health(*instance, &arn, &container, healthy);
+                        let report = HealthReport {
+                            task_arn: arn,
+                            container,
+                            health: match healthy {
+                                true => Health::Healthy,
+                                false => Health::Unhealthy,
+                            },
+                            since: None,
+                        };
+                        term.health(*instance, report);
                     }
                 }
                 Act::Fault(what) => self.notes.cover(what),
@@ -203,8 +218,7 @@ impl World {
             agent.ended(self.now, &Ended::Failed("no route".to_owned()));
             return;
         };
-        let mut down = Vec::new();
-        match term.enter(instance, self.now, self.chance.next_u64(), &mut down) {
+        match term.enter(instance, self.now, self.chance.next_u64()) {
             Ok(generation) => {
                 agent.generation = Some(generation);
                 agent.excuse = None;
@@ -212,7 +226,6 @@ impl World {
                 self.notes.cover("gateway: session opened");
                 self.notes
                     .log(|| format!("agent {which} connects as {instance}"));
-                self.send_down(down);
             }
             Err(why) => agent.ended(self.now, &Ended::Failed(why.to_owned())),
         }
@@ -220,24 +233,27 @@ impl World {
 
     pub(super) fn send_down(&mut self, down: Vec<Down>) {
         for one in down {
-            let (Down::Text(id, generation, _)
-            | Down::Ping(id, generation)
-            | Down::Close(id, generation, ..)) = &one;
+            let (Down::Message(id, session, _)
+            | Down::Ping(id, session)
+            | Down::Close(id, session, ..)) = &one;
+            let (id, session) = (*id, *session);
             let agent = self.agents.iter().position(|agent| {
-                agent.instance.as_ref().is_some_and(|i| i.0 == *id)
-                    && agent.generation == Some(*generation)
+                agent.instance.as_ref().is_some_and(|i| i.0 == id)
+                    && agent.generation == Some(session)
             });
             let Some(which) = agent else { continue };
             let reachable = self.agents[which].is_reachable(self.now);
             match one {
-                Down::Text(_, _, frame) => {
+                Down::Message(_, _, message) => {
+                    self.check_number(id, &message);
+                    let frame = message.encode();
                     for at in self.arrival() {
                         self.agents[which].down.push((at, frame.clone()));
                     }
                 }
-                Down::Ping(id, generation) => {
+                Down::Ping(_, session) => {
                     if let Some(term) = self.term.as_mut().filter(|_| reachable) {
-                        term.pong(id, generation, self.now);
+                        term.pong(session);
                     }
                 }
                 Down::Close(_, _, code, reason) => {
@@ -246,6 +262,21 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// What numbers the agent goes by rise, over sessions and over servers.
+    fn check_number(&mut self, instance: InstanceId, message: &ToAgent) {
+        let number = match message {
+            ToAgent::PayloadMessage(payload) => payload.seq_num,
+            ToAgent::TaskManifestMessage(manifest) => Some(manifest.timeline),
+            _ => None,
+        };
+        let Some(number) = number else { return };
+        let last = self.numbers.insert(instance, number);
+        if let Some(last) = last.filter(|last| *last >= number) {
+            let what = format!("{instance} got number {number} after {last}");
+            self.notes.broken(watch::NUMBERS, what);
         }
     }
 
@@ -267,17 +298,14 @@ impl World {
         let agent = &mut self.agents[which];
         let now = self.now;
         let due: Vec<(u64, String)> = agent.up.extract_if(.., |(at, _)| *at <= now).collect();
-        let (Some((instance, _)), Some(generation)) = (agent.instance.clone(), agent.generation)
-        else {
+        let Some(session) = agent.generation else {
             return;
         };
         let reachable = agent.is_reachable(now);
-        let mut down = Vec::new();
         for (_, frame) in due {
             if let Some(term) = self.term.as_mut().filter(|_| reachable) {
-                term.received(instance, generation, now, &frame, &mut down);
+                term.received(session, frame);
             }
         }
-        self.send_down(down);
     }
 }

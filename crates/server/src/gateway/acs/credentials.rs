@@ -1,13 +1,12 @@
-//! Credentials of roles, as a session hands them out: with each task, and anew before they lapse.
+//! Credentials of roles, as a session hands them out.
 
-use berth_agent_proto::server::AcsOutput;
 use berth_api::ecs;
-use berth_model::task::{LastStatus, Task};
+use berth_model::task::Task;
 
-use super::Connected;
+use super::Letters;
 use crate::clock;
 use crate::payload::{AgentKind, PayloadContext};
-use crate::roles::{RENEW_EVERY_MS, RoleKind};
+use crate::roles::RoleKind;
 
 /// The role in whose name a stock agent's Docker ships logs of tasks that have no execution role.
 const LOG_ROLE: &str = "berth-awslogs";
@@ -46,7 +45,7 @@ fn ships_logs(body: &ecs::TaskDefinition) -> bool {
         })
 }
 
-impl Connected {
+impl Letters {
     /// Where this server is found: the URL that stays, or the one that the agent used.
     pub(super) fn service_url(&self) -> &str {
         let advertised = self.gateway.cx.limits.advertise_url.as_deref();
@@ -77,7 +76,8 @@ impl Connected {
         cx
     }
 
-    fn credentials_of(
+    /// The credentials of a task's roles, for this kind of agent.
+    pub(super) fn credentials_of(
         &self,
         task: &Task,
         body: &ecs::TaskDefinition,
@@ -101,29 +101,5 @@ impl Connected {
             .into_iter()
             .filter_map(issue)
             .collect()
-    }
-
-    /// Sends the credentials of every task that the agent has, and says when to do so again. An
-    /// agent keeps them in memory alone.
-    pub(super) fn renew_credentials(&mut self, out: &mut Vec<AcsOutput>) {
-        self.renew_at = clock::monotonic_ms() + RENEW_EVERY_MS;
-        let state = self.gateway.cx.state.snapshot();
-        let Some(agent) = state.instances.get(&self.instance) else {
-            return;
-        };
-        let agent = AgentKind::of(agent);
-        let live = state.tasks.on_instance(self.instance);
-        // What is still to be sent brings its own.
-        let live = live.filter(|task| task.last != LastStatus::Stopped && !task.start_due());
-        for task in live {
-            let definition = state.definitions.get(&task.spec.definition);
-            let body = definition.map(|d| self.gateway.cx.definitions.body(d));
-            let Some(Ok(body)) = body else { continue };
-            let arn = task.spec.cluster.task_arn(task.id);
-            for (kind, credentials) in self.credentials_of(task, &body, agent) {
-                self.session
-                    .credentials(&arn, kind.as_str(), credentials, out);
-            }
-        }
     }
 }

@@ -1,12 +1,13 @@
-//! No container writes a line in a simulation, so the store of log events refuses everything.
+//! No store of log events, for control planes in which no container writes a line.
 
 use berth_model::log::{LogGroupKey, LogStreamKey};
 use berth_model::time::Timestamp;
-use berth_ops::{LogEvents, LogFailure, LogPage, LogQuery, LogStreamStats, NewLogEntry};
 use futures_util::future::{BoxFuture, ready};
 
-/// A store that takes and has nothing.
-pub(crate) struct NoLogs;
+use super::{LogEvents, LogFailure, LogPage, LogQuery, LogStreamStats, NewLogEntry};
+
+/// A store of log events that refuses everything.
+pub struct NoLogs;
 
 fn none<T: Send + 'static>() -> BoxFuture<'static, Result<T, LogFailure>> {
     Box::pin(ready(Err(LogFailure::Refused("nothing is logged here"))))
