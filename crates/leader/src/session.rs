@@ -23,6 +23,10 @@ use berth_state::{Connection, State, Tx};
 
 use crate::presence::SessionNews;
 
+/// How long the report of a task is waited for that its agent does not name when the roll is
+/// called: one that has just ended is reported within the 10 s after which our agent tries again.
+const REPORT_GRACE_MS: u64 = 15_000;
+
 /// The name that silences an agent for an hour: for an instance that was deregistered, and for
 /// nothing else (reference §3.4).
 pub const INACTIVE: &str = "InactiveInstanceException";
@@ -111,6 +115,9 @@ pub struct AgentSession {
     acs: AcsSession,
     renew_every: u64,
     renew_at: u64,
+    /// Tasks that the agent did not name when the roll was called, and until when their reports
+    /// are waited for.
+    missing: Option<(u64, Vec<TaskId>)>,
     over: bool,
 }
 
@@ -132,6 +139,7 @@ impl AgentSession {
             acs: AcsSession::new(config, now),
             renew_every: place.renew_every,
             renew_at: 0,
+            missing: None,
             over: false,
         })
     }
@@ -151,7 +159,8 @@ impl AgentSession {
     /// When [`poll`](Self::poll) is to be called at the latest.
     #[must_use]
     pub fn due(&self) -> u64 {
-        self.acs.due().min(self.renew_at)
+        let missing = self.missing.as_ref().map_or(u64::MAX, |(at, _)| *at);
+        self.acs.due().min(self.renew_at).min(missing)
     }
 
     /// The session begins to speak: credentials, what is due, and a manifest after it. Every
@@ -174,6 +183,12 @@ impl AgentSession {
         }
         if at.now >= self.renew_at {
             self.renew_credentials(at, &mut inner);
+        }
+        if let Some((_, tasks)) = self.missing.take_if(|(due, _)| at.now >= *due) {
+            let tasks = still_with_agent(at.state, tasks);
+            if !tasks.is_empty() {
+                out.push(SessionOutput::Missing(tasks));
+            }
         }
         self.answer(at, inner, out);
     }
@@ -281,7 +296,9 @@ impl AgentSession {
                     }
                     expected => self.acs.roll_call(expected, &mut more),
                 },
-                AcsOutput::Missing(tasks) => out.push(SessionOutput::Missing(tasks)),
+                AcsOutput::Missing(tasks) => {
+                    self.missing = Some((at.now.saturating_add(REPORT_GRACE_MS), tasks));
+                }
                 AcsOutput::StopCandidates { manifest, tasks } => {
                     let asked = tasks.len();
                     let mut confirmed = tasks;
@@ -324,6 +341,17 @@ impl AgentSession {
         live.map(|task| (task.spec.cluster.task_arn(task.id), task.desired))
             .collect()
     }
+}
+
+/// Those of whose end nothing was heard meanwhile.
+fn still_with_agent(state: &State, tasks: Vec<TaskId>) -> Vec<TaskId> {
+    let with_agent = |id: &TaskId| {
+        state
+            .tasks
+            .get(*id)
+            .is_some_and(|task| task.is_with_agent())
+    };
+    tasks.into_iter().filter(with_agent).collect()
 }
 
 fn may_stop(state: &State, arn: &str) -> bool {

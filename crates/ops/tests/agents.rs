@@ -81,8 +81,8 @@ fn an_agent_acts_for_its_own_instance_alone() {
     let again = json!({"containerInstanceArn": own});
     let tags = json!({"resourceArn": task});
     let own_tags = json!({"resourceArn": own});
-    let protection = json!({"tasks": [task]});
-    let protect = json!({"tasks": [task], "protectionEnabled": true});
+    let protection = json!({"cluster": "default", "tasks": [task]});
+    let protect = json!({"cluster": "default", "tasks": [task], "protectionEnabled": true});
     let discover = json!({"containerInstance": own});
     let group = json!({"logGroupName": "/ecs/web"});
     let stream = json!({"logGroupName": "/ecs/web", "logStreamName": "s"});

@@ -2,8 +2,7 @@
 
 use crate::definition::DefinitionFacts;
 use crate::task::{
-    ContainerLast, Desired, ENDED_UNSEEN, NetworkBinding, Seen, Stop, StopCode, Task, TaskAddress,
-    TaskEvent,
+    ContainerLast, Desired, NetworkBinding, Seen, Stop, StopCode, Task, TaskAddress, TaskEvent,
 };
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -93,16 +92,6 @@ impl Task {
         } else if event == TaskEvent::Ended {
             // It was declared lost before; this is its agent's late final word.
             task.seen.all_containers_stopped();
-            let unseen = |stop: &Stop| stop.reason == ENDED_UNSEEN;
-            let told = task
-                .seen
-                .containers
-                .iter()
-                .any(|one| one.exit_code.is_some());
-            if told && let Some(at) = task.stop.as_ref().filter(|stop| unseen(stop)).map(|s| s.at) {
-                let (code, reason) = task.why_it_ended(facts, report);
-                task.stop = Some(Stop { code, reason, at });
-            }
         }
         if task.last == self.last && task.seen == self.seen {
             return None;
