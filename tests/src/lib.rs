@@ -28,6 +28,7 @@ mod process;
 mod program;
 mod raw;
 mod server;
+mod session_call;
 mod trace;
 pub mod transcript;
 
@@ -45,4 +46,5 @@ pub use process::{Process, chance, ended};
 pub use program::{berth, project_root, run_berth};
 pub use raw::{Answer, api_request, exchange, signed};
 pub use server::{Server, Spec};
+pub use session_call::call_in_session;
 pub use trace::{Line, Trace};

@@ -51,6 +51,12 @@ impl Process {
         Process(Some(child.expect("berth starts")))
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.as_ref().expect("it runs").id()
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         let child = self.0.as_mut().expect("it was started");

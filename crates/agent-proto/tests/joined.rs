@@ -152,6 +152,7 @@ impl World {
                 }
                 server::AcsOutput::Close(close) => panic!("closed a peer that obeys: {close:?}"),
                 server::AcsOutput::CredentialsWanted
+                | server::AcsOutput::Missing(_)
                 | server::AcsOutput::CredentialsAcked(_)
                 | server::AcsOutput::Ignored(_) => {}
             }

@@ -202,6 +202,9 @@ impl Engine {
             if stop && known.wanted {
                 let arn = Arc::clone(&known.arn);
                 self.want_stopped(now, &arn, out);
+            } else if stop && known.tell_end_again() {
+                let arn = Arc::clone(&known.arn);
+                self.look(now, &arn, out);
             }
             return Accepted::Known;
         }

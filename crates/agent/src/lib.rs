@@ -16,6 +16,7 @@ pub mod ecs;
 pub mod engine;
 pub mod fleet;
 pub mod http;
+pub mod joined;
 pub mod journal;
 pub mod kept;
 pub mod metadata;

@@ -12,7 +12,9 @@ use berth_model::name::ServiceKey;
 use berth_model::scheduler::RolloutState;
 use berth_model::task::{Desired, LastStatus};
 use berth_model::time::Timestamp;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, NoMetrics, PageTokens};
+use berth_ops::{
+    Call, Caller, Context, DefinitionCache, Limits, NoLogs, NoMetrics, PageTokens, Principal,
+};
 use berth_reconcile::services::{Looked, Surroundings, look};
 use berth_state::{
     Changed, Failure, Gathered, Handle, Ids, Inbox, Job, Lane, Loader, Outcome, State, Writer,
@@ -176,7 +178,7 @@ impl Plane {
             scope: SCOPE.parse().map_err(|_| anyhow!("a scope"))?,
             arn: "arn:aws:iam::123456789012:user/admin".to_owned(),
             user_id: "AIDAEXAMPLE".to_owned(),
-            instance: None,
+            principal: Principal::Account,
             base_url: "http://127.0.0.1".to_owned(),
         };
         let served = berth_ops::find("ecs", operation).context("not served")?;

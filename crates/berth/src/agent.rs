@@ -10,13 +10,14 @@ use berth_agent::agent::Outlook;
 use berth_agent::config::Capacity;
 use berth_agent::fleet;
 use berth_agent::http::{KeySource, Keys};
+use berth_agent::joined::{self, Joined};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::agents::{self, Identity, Place, pull_behavior, variable};
+use crate::agents::{self, Identity, Place, Workshop, pull_behavior, variable};
 use crate::cli::{self, Agent, ImagePullBehavior, Runtime};
 use crate::exit::Failure;
-use crate::{data_dir, server};
+use crate::{data_dir, join, server};
 
 /// How long stopped containers are kept; the stock agent's.
 const CLEANUP_WAIT: Duration = Duration::from_secs(3 * 60 * 60);
@@ -33,10 +34,24 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     let data_dir = data_dir::resolve(agent.data_dir.as_deref(), "agent")?;
     server::make_folder(&data_dir)?;
     let endpoints = OnceCell::new();
+    let joined = joined(&agent, &data_dir).await?;
+    let credentials = match joined {
+        Some(joined) => Credentials::of_joined(joined),
+        None => Credentials {
+            cluster: agent.cluster.clone().ok_or_else(|| {
+                Failure::Usage(anyhow!(
+                    "name the --cluster to join, or bring a --join-token"
+                ))
+            })?,
+            region: agent.region.clone(),
+            instance: None,
+            keys: keys(agent.credentials_file.as_deref())?,
+        },
+    };
     let place = Place {
         server: &agent.server,
-        region: &agent.region,
-        keys: keys(agent.credentials_file.as_deref())?,
+        region: &credentials.region,
+        keys: credentials.keys.clone(),
         ca_file: agent.ca_file.as_deref(),
         data_dir: data_dir.clone(),
         endpoints: &endpoints,
@@ -48,12 +63,13 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     let attributes = attributes(&agent.attribute).map_err(Failure::Usage)?;
     let behavior = agent.work.image_pull_behavior;
     let workshop = place.open().await?;
+    credentials.check_identity(&workshop)?;
     let configs = (0..agent.count).map(|number| {
         place.agent(
             &workshop,
             Identity {
                 number,
-                cluster: &agent.cluster,
+                cluster: &credentials.cluster,
                 capacity: capacity(&agent.capacity),
                 machine: agent.machine.clone(),
                 zone: agent.zone.clone(),
@@ -73,7 +89,7 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     eprintln!(
         "berth agent: {} of cluster {} at {}, data in {}",
         agent.count,
-        agent.cluster,
+        credentials.cluster,
         agent.server,
         data_dir.display()
     );
@@ -91,6 +107,76 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
         endpoints.stop_redirecting().await;
     }
     ended.map_err(agents::failure)
+}
+
+/// Who the agent is for the server.
+struct Credentials {
+    cluster: String,
+    region: String,
+    /// The one instance that it may be, when it joined by a token.
+    instance: Option<String>,
+    keys: Arc<dyn KeySource>,
+}
+
+impl Credentials {
+    /// Those of a machine that joined, which are renewed from now on.
+    fn of_joined(joined: Arc<Joined>) -> Self {
+        let granted = joined.granted().borrow().clone();
+        tokio::spawn(joined.clone().keep_renewed());
+        Self {
+            cluster: granted.cluster,
+            region: granted.region,
+            instance: Some(granted.container_instance_arn),
+            keys: joined,
+        }
+    }
+
+    /// Refuses a data directory of another instance than the credentials are for: the server
+    /// would refuse the agent again and again.
+    fn check_identity(&self, workshop: &Workshop) -> Result<(), Failure> {
+        let known = workshop
+            .kept
+            .values()
+            .filter_map(|kept| kept.identity.as_ref());
+        for known in known {
+            if self
+                .instance
+                .as_ref()
+                .is_some_and(|own| **own != *known.instance)
+            {
+                let instance = &known.instance;
+                return Err(Failure::Usage(anyhow!(
+                    "the data directory belongs to {instance}, which the join token is not for: \
+                     name another --data-dir, or deregister that instance and ask for a new token"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The machine's own credentials, when it joins or has joined by a token.
+async fn joined(agent: &Agent, data_dir: &Path) -> Result<Option<Arc<Joined>>, Failure> {
+    let has_joined = joined::has_joined(data_dir) && agent.credentials_file.is_none();
+    if agent.join_token.is_none() && !has_joined {
+        return Ok(None);
+    }
+    if agent.count > 1 {
+        let wrong = anyhow!("--join-token is for one agent, which has its own credentials");
+        return Err(Failure::Usage(wrong));
+    }
+    let token = agent.join_token.as_deref();
+    let joined = join::open(&agent.server, agent.ca_file.as_deref(), data_dir, token).await?;
+    let cluster = joined.granted().borrow().cluster.clone();
+    if agent
+        .cluster
+        .as_ref()
+        .is_some_and(|named| *named != cluster)
+    {
+        let wrong = anyhow!("the join token is for the cluster {cluster:?}");
+        return Err(Failure::Usage(wrong));
+    }
+    Ok(Some(joined))
 }
 
 fn capacity(named: &[cli::Capacity]) -> Capacity {
@@ -122,8 +208,8 @@ fn keys(file: Option<&Path>) -> Result<Arc<dyn KeySource>, Failure> {
     let id = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
     let (access_key_id, secret_access_key) = id.ok_or_else(|| {
         Failure::Usage(anyhow!(
-            "no keys to sign with: name a --credentials-file, or set AWS_ACCESS_KEY_ID and \
-             AWS_SECRET_ACCESS_KEY"
+            "no keys to sign with: bring a --join-token, name a --credentials-file, or set \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ))
     })?;
     Ok(Arc::new(Keys {

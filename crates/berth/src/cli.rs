@@ -5,6 +5,8 @@
 //!   a flag counts more than a variable, a variable more than the file;
 //! - what is unknown, in any of the three, ends with exit code 2.
 
+mod joining;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +17,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration::parse_duration;
 use crate::top::Sort;
+
+pub(crate) use joining::{
+    Asked, CreateToken, Join, JoinToken, JoinTokenCommand, ListTokens, RevokeToken,
+};
 
 /// Where `berth dev` listens, and where `make up` and the documentation expect it.
 pub(crate) const LISTEN: &str = "127.0.0.1:7070";
@@ -47,6 +53,11 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     /// An agent: runs the tasks of a server on this machine.
     Agent(Box<Agent>),
+    /// Tokens by which machines join a cluster.
+    JoinToken(Box<JoinToken>),
+    /// Makes this machine join by a token, and keeps its agent running: a unit of systemd, or a
+    /// process that supervises it.
+    Join(Box<Join>),
     /// Prints the exports that point AWS clients at this server: eval $(berth env).
     Env(Env),
     /// What the server is doing.
@@ -136,6 +147,17 @@ impl From<MetricsDetail> for berth_server::MetricsDetail {
     }
 }
 
+/// What the sessions of tasks' own roles may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TaskRoleAccess {
+    /// Know who they are, and protect their own task from scale-in.
+    None,
+    /// Also what changes nothing.
+    Read,
+    /// What the account's key may, but act as an agent.
+    Full,
+}
+
 /// How long things last and how much there may be, in what a server decides.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
@@ -179,6 +201,15 @@ pub(crate) struct Limits {
         default_value_t = 100_000
     )]
     pub(crate) stopped_task_max: usize,
+    /// What the sessions of tasks' own roles may do: nothing but to know themselves and protect
+    /// their task, also read, or all that the account's key may but act as an agent.
+    #[arg(
+        long,
+        env = "BERTH_TASK_ROLE_ACCESS",
+        value_enum,
+        default_value = "full"
+    )]
+    pub(crate) task_role_access: TaskRoleAccess,
     /// The most MiB of log events that one log group keeps; the oldest go first.
     #[arg(
         long,
@@ -371,9 +402,18 @@ pub(crate) struct Agent {
     /// The server.
     #[arg(long, env = "BERTH_SERVER", value_name = "URL")]
     pub(crate) server: String,
-    /// The cluster to join.
+    /// The cluster to join; that of the join token where one is used.
     #[arg(long, env = "BERTH_CLUSTER", value_name = "NAME")]
-    pub(crate) cluster: String,
+    pub(crate) cluster: Option<String>,
+    /// Joins by this token, for credentials of this machine's own; not needed for later starts.
+    #[arg(
+        long,
+        env = "BERTH_JOIN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        conflicts_with = "credentials_file"
+    )]
+    pub(crate) join_token: Option<String>,
     /// What this machine is offered as.
     #[arg(
         long,
@@ -386,7 +426,7 @@ pub(crate) struct Agent {
     /// Where the agent keeps its identity [default: berth/agent in the user's data folder].
     #[arg(long, env = "BERTH_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The region to sign for.
+    /// The region to sign for; that of the join token where one is used.
     #[arg(
         long,
         env = "BERTH_REGION",
@@ -789,6 +829,13 @@ mod tests {
              --runtime simulated --data-dir d --region eu-west-1 --credentials-file f --zone a \
              --attribute k=v --attribute l=w --cpu 1024 --memory 512 --count 10 \
              --image-pull-behavior once --cleanup-wait 1m --task-cidr 10.1.0.0/24",
+            "berth agent --server http://b:7070 --join-token bj_1_2",
+            "berth join --server https://b --join-token bj_1_2 --ca-file c",
+            "berth join --server http://b --stock --stock-agent a --data-dir d --foreground",
+            "berth join-token create --cluster blue --expires 7d --uses 3 --stock --fargate",
+            "berth join-token create --cluster blue --server https://b --ca-file c --region r",
+            "berth join-token list --cluster blue --output json",
+            "berth join-token revoke 0123 --machines --database-url postgres://x --secret-file s",
             "berth env --data-dir d",
             "berth status --output json",
             "berth status --server https://b --ca-file c --alive",
@@ -826,6 +873,11 @@ mod tests {
             "berth serve",
             "berth serve --listen 0.0.0.0:1 --tls-cert only",
             "berth agent --server http://x --cluster c --count 0",
+            "berth agent --server http://x --join-token t --credentials-file f",
+            "berth join-token",
+            "berth join-token create",
+            "berth join-token create --cluster c --uses 0",
+            "berth join --server http://b --stock-agent a",
         ] {
             let refused = Cli::try_parse_from(line.split_whitespace()).unwrap_err();
             assert_eq!(refused.exit_code(), 2, "{line}");

@@ -40,6 +40,7 @@ pub(crate) async fn run(dev: Dev) -> Result<(), Failure> {
         tls: None,
         advertise_url: None,
         location,
+        task_role_access: server::task_role_access(&dev.limits),
         page_key: secrets.page_key(),
         data_dir: data_dir.clone(),
         holder: server::holder(),

@@ -19,6 +19,8 @@ mod events;
 mod exit;
 mod explain;
 mod files;
+mod join;
+mod join_tokens;
 mod keys;
 mod local_agents;
 mod logging;
@@ -72,6 +74,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(serve) => {
             logging::start(&cli.log).map_err(Failure::Usage)?;
             serve_until_signal(serve::run(*serve))
+        }
+        Command::JoinToken(tokens) => wait_for(join_tokens::run(&tokens.command))?,
+        Command::Join(join) => {
+            logging::start(&cli.log).map_err(Failure::Usage)?;
+            serve_until_signal(join::run(*join))
         }
         Command::Env(env) => wait_for(env::run(&env))?,
         Command::Status(status) => Ok(wait_for(status::run(&status))??),

@@ -36,6 +36,7 @@ pub(crate) async fn run(serve: Serve) -> Result<(), Failure> {
         tls: tls.map(|(certificate, key)| Tls { certificate, key }),
         advertise_url: serve.advertise_url,
         location,
+        task_role_access: server::task_role_access(&serve.limits),
         page_key: secrets.page_key(),
         data_dir,
         holder: server::holder(),

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use berth_server::{
-    Config, Location, LogLimits, OpenError, Patience, RateLimits, Retention, RunError, Running,
-    StartError,
+    Config, Location, LogLimits, OpenError, Patience, RateLimits, Retention, RoleAccess, RunError,
+    Running, StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::banner::{Banner, url_of};
-use crate::cli::{Limits, Rates};
+use crate::cli::{Limits, Rates, TaskRoleAccess};
 use crate::exit::Failure;
 use crate::{control, data_dir};
 
@@ -44,6 +44,15 @@ pub(crate) fn retention(limits: &Limits) -> Retention {
         stopped_tasks_max: limits.stopped_task_max,
         inactive_instances: INACTIVE_INSTANCES_KEPT,
         inactive_services: INACTIVE_SERVICES_KEPT,
+    }
+}
+
+/// The server's word for it.
+pub(crate) fn task_role_access(limits: &Limits) -> RoleAccess {
+    match limits.task_role_access {
+        TaskRoleAccess::None => RoleAccess::None,
+        TaskRoleAccess::Read => RoleAccess::Read,
+        TaskRoleAccess::Full => RoleAccess::Full,
     }
 }
 

@@ -178,6 +178,7 @@ pub(crate) fn failure(error: UpkeepError) -> Failure {
             StoreError::Unavailable { .. } | StoreError::Deposed,
         ))
         // What else can fail in a copy is the disk's or the database's, and may pass.
+        | UpkeepError::Settle(_)
         | UpkeepError::Copy(_) => Failure::Retry(error.into()),
     }
 }

@@ -20,7 +20,7 @@ pub use presence::{COUNTER_GAP, Entered, Mailbox, Presence, SessionNews};
 pub use queue::Queue;
 pub use session::{
     AgentSession, INACTIVE, Moment, Payloads, REPLACED, SessionOutput, SessionPlace,
-    note_connection, note_stops_sent,
+    note_connection, note_missing, note_stops_sent,
 };
 pub use turns::{AT_ONCE_MAX, LOOK_EVERY, SWEEP_EVERY, ServiceNews, Told, Turns};
 

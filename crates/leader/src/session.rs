@@ -3,6 +3,8 @@
 //!
 //! Rules kept here:
 //! - only tasks of the session's own instance are sent, and each when it is due by the state;
+//! - an agent that comes is asked which of its tasks it has: what has ended while no server could
+//!   hear of it is found out so;
 //! - an agent may stop a task that its manifest does not have only when the record says so. One
 //!   that is unknown, after a restore for instance, is left running;
 //! - a deregistered instance is sent away for good.
@@ -20,6 +22,10 @@ use berth_model::task::{Desired, LastStatus, Task};
 use berth_state::{Connection, State, Tx};
 
 use crate::presence::SessionNews;
+
+/// How long the report of a task is waited for that its agent does not name when the roll is
+/// called: one that has just ended is reported within the 10 s after which our agent tries again.
+const REPORT_GRACE_MS: u64 = 15_000;
 
 /// The name that silences an agent for an hour: for an instance that was deregistered, and for
 /// nothing else (reference §3.4).
@@ -60,6 +66,9 @@ pub enum SessionOutput {
     /// Stops of these tasks go to the agent: to be noted by [`note_stops_sent`]. Not to be waited
     /// for: a note that is lost only leaves a status behind that the agent's report will lead on.
     StopsSent(Vec<TaskId>),
+    /// The agent has none of these tasks any more, and nobody heard how they ended: to be noted by
+    /// [`note_missing`].
+    Missing(Vec<TaskId>),
     /// So many tasks were sent and not acknowledged for long; those still due are sent again.
     Overdue(usize),
     /// The agent asked for tasks to be stopped that its manifest does not have.
@@ -106,6 +115,9 @@ pub struct AgentSession {
     acs: AcsSession,
     renew_every: u64,
     renew_at: u64,
+    /// Tasks that the agent did not name when the roll was called, and until when their reports
+    /// are waited for.
+    missing: Option<(u64, Vec<TaskId>)>,
     over: bool,
 }
 
@@ -127,6 +139,7 @@ impl AgentSession {
             acs: AcsSession::new(config, now),
             renew_every: place.renew_every,
             renew_at: 0,
+            missing: None,
             over: false,
         })
     }
@@ -146,7 +159,8 @@ impl AgentSession {
     /// When [`poll`](Self::poll) is to be called at the latest.
     #[must_use]
     pub fn due(&self) -> u64 {
-        self.acs.due().min(self.renew_at)
+        let missing = self.missing.as_ref().map_or(u64::MAX, |(at, _)| *at);
+        self.acs.due().min(self.renew_at).min(missing)
     }
 
     /// The session begins to speak: credentials, what is due, and a manifest after it. Every
@@ -169,6 +183,12 @@ impl AgentSession {
         }
         if at.now >= self.renew_at {
             self.renew_credentials(at, &mut inner);
+        }
+        if let Some((_, tasks)) = self.missing.take_if(|(due, _)| at.now >= *due) {
+            let tasks = still_with_agent(at.state, tasks);
+            if !tasks.is_empty() {
+                out.push(SessionOutput::Missing(tasks));
+            }
         }
         self.answer(at, inner, out);
     }
@@ -270,8 +290,14 @@ impl AgentSession {
                     out.push(SessionOutput::Close(close));
                     return;
                 }
-                AcsOutput::ManifestDue => {
-                    self.acs.manifest(self.manifest(at.state), &mut more);
+                AcsOutput::ManifestDue => match self.expected(at.state) {
+                    expected if expected.is_empty() => {
+                        self.acs.manifest(self.manifest(at.state), &mut more);
+                    }
+                    expected => self.acs.roll_call(expected, &mut more),
+                },
+                AcsOutput::Missing(tasks) => {
+                    self.missing = Some((at.now.saturating_add(REPORT_GRACE_MS), tasks));
                 }
                 AcsOutput::StopCandidates { manifest, tasks } => {
                     let asked = tasks.len();
@@ -300,6 +326,14 @@ impl AgentSession {
         }
     }
 
+    /// The tasks that the agent must have, as far as is known here: it has reported them, they are
+    /// wanted, and nobody has said that they ended.
+    fn expected(&self, state: &State) -> Vec<TaskId> {
+        let tasks = state.tasks.on_instance(self.instance);
+        let with_agent = tasks.filter(|task| task.is_with_agent());
+        with_agent.map(|task| task.id).collect()
+    }
+
     /// The instance's live tasks, and what is wanted of each.
     fn manifest(&self, state: &State) -> Vec<(String, Desired)> {
         let tasks = state.tasks.on_instance(self.instance);
@@ -307,6 +341,17 @@ impl AgentSession {
         live.map(|task| (task.spec.cluster.task_arn(task.id), task.desired))
             .collect()
     }
+}
+
+/// Those of whose end nothing was heard meanwhile.
+fn still_with_agent(state: &State, tasks: Vec<TaskId>) -> Vec<TaskId> {
+    let with_agent = |id: &TaskId| {
+        state
+            .tasks
+            .get(*id)
+            .is_some_and(|task| task.is_with_agent())
+    };
+    tasks.into_iter().filter(with_agent).collect()
 }
 
 fn may_stop(state: &State, arn: &str) -> bool {
@@ -344,6 +389,18 @@ pub fn note_stops_sent(tx: &mut Tx<'_>, stops: &[TaskId]) {
         let sent = tx.state().tasks.get(*id).and_then(|task| task.stop_sent());
         if let Some(task) = sent {
             tx.put_task(task);
+        }
+    }
+}
+
+/// Writes down that tasks of an instance ended whose agent has them no more.
+pub fn note_missing(tx: &mut Tx<'_>, instance: InstanceId, missing: &[TaskId]) {
+    let now = tx.now();
+    for id in missing {
+        let task = tx.state().tasks.get(*id);
+        let task = task.filter(|task| task.instance == Some(instance));
+        if let Some(ended) = task.and_then(|task| task.ended_unseen(now)) {
+            tx.put_task(ended);
         }
     }
 }

@@ -103,6 +103,11 @@ hex_id! {
 }
 
 hex_id! {
+    /// A join token's id: 32 lower-case hexadecimal digits.
+    JoinTokenId, "join token id"
+}
+
+hex_id! {
     /// A container's id, rendered as a UUID with dashes in its ARN ([W], reference §1.8).
     ContainerId, "container id"
 }

@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod definition;
 pub mod id;
 pub mod instance;
+pub mod joining;
 pub mod log;
 pub mod name;
 pub mod resources;

@@ -97,6 +97,10 @@ impl Desired {
     }
 }
 
+/// The `stoppedReason` of a task that ended while its server was away or was restored from a
+/// backup, so that its end was told to nobody.
+pub const ENDED_UNSEEN: &str = "Task ended while the server could not hear of it";
+
 /// Why a task stops: the API's `stopCode` (reference §4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum StopCode {
@@ -449,6 +453,34 @@ impl Task {
         let ran = u32::from(self.seen.started_at.is_some());
         let stopped = u32::from(self.last == LastStatus::Stopped);
         placed * (1 + ran + stopped)
+    }
+
+    /// The task ended, and its agent no longer knows how; `None` when that is no news. The agent
+    /// is told to stop it, which brings forth its final word if it has one still.
+    #[must_use]
+    pub fn ended_unseen(&self, now: Timestamp) -> Option<Task> {
+        if !self.is_with_agent() {
+            return None;
+        }
+        let code = match self.seen.started_at {
+            Some(_) => StopCode::EssentialContainerExited,
+            None => StopCode::TaskFailedToStart,
+        };
+        self.lost(Stop {
+            code,
+            reason: Text::new(ENDED_UNSEEN),
+            at: now,
+        })
+    }
+
+    /// Whether its agent has it, as far as is known: it was reported, is wanted, and has not
+    /// ended.
+    #[must_use]
+    pub fn is_with_agent(&self) -> bool {
+        self.desired == Desired::Running
+            && self.instance.is_some()
+            && self.seen.reported
+            && self.last != LastStatus::Stopped
     }
 
     /// Whether it is protected from scale-in and deployments at this instant.

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use berth_model::capacity_provider::CapacityProvider;
+use berth_model::joining::{Enrolment, JoinToken};
 use berth_model::service::{
     Deployment, Service, ServiceDeployment, ServiceEvent, ServiceRevision, TaskSet,
 };
@@ -41,11 +42,13 @@ fn every_form_ever_saved_reads() {
             "task_set" => reads::<TaskSet>(&name, &form),
             "service_event" => reads::<ServiceEvent>(&name, &form),
             "capacity_provider" => reads::<CapacityProvider>(&name, &form),
+            "join_token" => reads::<JoinToken>(&name, &form),
+            "enrolment" => reads::<Enrolment>(&name, &form),
             other => panic!("no record is kept in a table {other}"),
         }
         tables.insert(table);
     }
-    assert_eq!(tables.len(), 8, "{tables:?}");
+    assert_eq!(tables.len(), 10, "{tables:?}");
 }
 
 #[test]

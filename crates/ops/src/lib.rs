@@ -10,12 +10,14 @@
 //!   own constraints are checked by [`Call::check`];
 //! - an operation that is not in [`SERVED`] is answered in one place, by the server.
 
+mod access;
 mod call;
 mod context;
 mod ecs;
 mod error;
 pub mod explain;
 pub mod history;
+pub mod joining;
 mod logs;
 mod page;
 mod render;
@@ -23,6 +25,7 @@ mod served;
 mod sts;
 mod telemetry;
 
+pub use access::{AgentRights, Principal, RoleAccess};
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
 pub use ecs::events::{Envelope, EventKind, EventView};

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::Response;
 
+use crate::access;
 use crate::call::Call;
+use crate::ecs::fault::access_denied;
 use crate::error::ApiError;
 
 /// An operation that is served.
@@ -35,6 +37,11 @@ impl Served {
         body: Bytes,
         request_id: String,
     ) -> Result<Response<Bytes>, ApiError> {
+        let (service, operation) = (self.service.name, self.operation);
+        let caller = &call.caller;
+        if !access::may_call(&caller.principal, service, operation) {
+            return Err(access_denied(&caller.arn, service, operation, "*"));
+        }
         call.body = body.clone();
         (self.run)(call, body, request_id).await
     }

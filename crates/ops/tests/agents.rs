@@ -2,12 +2,14 @@
 
 mod caller;
 
-use berth_ops::Caller;
+use berth_ops::{AgentRights, Caller, Principal};
 use caller::{Bench, Outcome, SCOPE};
 use serde_json::{Value, json};
 
 const DEFINITION: &str = r#"{"family": "web", "containerDefinitions":
-    [{"name": "app", "image": "i", "cpu": 256, "memory": 512}]}"#;
+    [{"name": "app", "image": "i", "cpu": 256, "memory": 512, "logConfiguration":
+        {"logDriver": "awslogs", "options":
+            {"awslogs-group": "/ecs/web", "awslogs-region": "us-east-1"}}}]}"#;
 
 fn text(value: &Value, pointer: &str) -> String {
     let part = value.pointer(pointer).and_then(Value::as_str);
@@ -17,10 +19,13 @@ fn text(value: &Value, pointer: &str) -> String {
 
 /// Registers a machine; `machine` names what it shares with others.
 fn register(bench: &Bench, cluster: &str, machine: Option<&str>) -> String {
-    let attributes = machine.map(|machine| json!([{"name": "berth.machine", "value": machine}]));
+    let named = ["logging-driver.awslogs", "docker-remote-api.1.19"];
+    let named = named.map(|name| json!({"name": format!("com.amazonaws.ecs.capability.{name}")}));
+    let machine = machine.map(|machine| json!({"name": "berth.machine", "value": machine}));
+    let attributes: Vec<Value> = named.into_iter().chain(machine).collect();
     let body = json!({
         "cluster": cluster,
-        "attributes": attributes.unwrap_or_else(|| json!([])),
+        "attributes": attributes,
         "totalResources": [
             {"name": "CPU", "integerValue": 1024},
             {"name": "MEMORY", "integerValue": 2048},
@@ -40,7 +45,11 @@ fn as_agent(bench: &Bench, instance: &str, operation: &str, body: &Value) -> Out
         scope: SCOPE.parse().expect("a scope"),
         arn: format!("arn:aws:sts::123456789012:assumed-role/agent/{id}"),
         user_id: "AROAEXAMPLE".to_owned(),
-        instance: Some(id.parse().expect("an instance id")),
+        principal: Principal::Agent(AgentRights {
+            instance: id.parse().expect("an instance id"),
+            cluster: format!("{SCOPE}/default").parse().expect("a cluster"),
+            fargate: false,
+        }),
         base_url: "http://127.0.0.1:7070".to_owned(),
     };
     bench
@@ -70,12 +79,27 @@ fn an_agent_acts_for_its_own_instance_alone() {
     let drain = json!({"containerInstances": [own], "status": "DRAINING"});
     let deregister = json!({"containerInstance": own, "force": true});
     let again = json!({"containerInstanceArn": own});
-    let attribute = json!({"attributes": [{"name": "a", "targetId": own}]});
+    let tags = json!({"resourceArn": task});
+    let own_tags = json!({"resourceArn": own});
+    let protection = json!({"cluster": "default", "tasks": [task]});
+    let protect = json!({"cluster": "default", "tasks": [task], "protectionEnabled": true});
+    let discover = json!({"containerInstance": own});
+    let group = json!({"logGroupName": "/ecs/web"});
+    let stream = json!({"logGroupName": "/ecs/web", "logStreamName": "s"});
+    let event = json!({"logGroupName": "/ecs/web", "logStreamName": "s",
+        "logEvents": [{"timestamp": 1_704_067_200_000_u64, "message": "m"}]});
     let calls = [
+        ("DiscoverPollEndpoint", &discover),
+        ("ListTagsForResource", &tags),
+        ("ListTagsForResource", &own_tags),
+        ("GetTaskProtection", &protection),
+        ("UpdateTaskProtection", &protect),
+        ("logs:CreateLogGroup", &group),
+        ("logs:CreateLogStream", &stream),
+        ("logs:PutLogEvents", &event),
+        ("logs:GetLogEvents", &stream),
         ("SubmitContainerStateChange", &container),
         ("SubmitTaskStateChange", &report),
-        ("PutAttributes", &attribute),
-        ("DeleteAttributes", &attribute),
         ("RegisterContainerInstance", &again),
         ("UpdateContainerInstancesState", &drain),
         ("DeregisterContainerInstance", &deregister),
@@ -92,6 +116,53 @@ fn an_agent_acts_for_its_own_instance_alone() {
             "ok",
             "{operation}"
         );
+    }
+}
+
+#[test]
+fn an_agent_may_do_nothing_that_agents_do_not_do() {
+    let bench = Bench::default();
+    bench.call("CreateCluster", "{}").unwrap();
+    let own = register(&bench, "default", None);
+    let attribute = json!({"attributes": [{"name": "a", "targetId": own}]});
+    let calls = [
+        ("CreateCluster", json!({"clusterName": "mine"})),
+        (
+            "DescribeContainerInstances",
+            json!({"containerInstances": [own]}),
+        ),
+        ("ListTasks", json!({})),
+        ("PutAttributes", attribute),
+        ("RunTask", json!({"taskDefinition": "web"})),
+        ("logs:DescribeLogGroups", json!({})),
+    ];
+    for (operation, body) in calls {
+        let outcome = as_agent(&bench, &own, operation, &body);
+        assert_eq!(code(outcome), "AccessDeniedException", "{operation}");
+    }
+}
+
+#[test]
+fn an_agent_registers_as_its_own_instance_and_in_its_own_cluster() {
+    let bench = Bench::default();
+    bench.call("CreateCluster", "{}").unwrap();
+    let other = json!({"clusterName": "other"});
+    bench.call("CreateCluster", &other.to_string()).unwrap();
+    let own = "arn:aws:ecs:us-east-1:123456789012:container-instance/default/\
+               0123456789abcdef0123456789abcdef";
+    for first in [true, false] {
+        let registered = as_agent(&bench, own, "RegisterContainerInstance", &json!({}));
+        let arn = text(
+            &registered.unwrap(),
+            "/containerInstance/containerInstanceArn",
+        );
+        assert_eq!(arn, own, "for the first time: {first}");
+    }
+    let fargate = json!({"attributes": [{"name": "berth.capacity", "value": "fargate"}]});
+    let elsewhere = json!({"cluster": "other"});
+    for body in [fargate, elsewhere] {
+        let refused = as_agent(&bench, own, "RegisterContainerInstance", &body);
+        assert_eq!(code(refused), "AccessDeniedException", "{body}");
     }
 }
 

@@ -1,11 +1,13 @@
 //! Forgetting what is over: stopped tasks past their retention, deregistered instances, deleted
-//! services, and deleted task definitions that nothing refers to.
+//! services, deleted task definitions that nothing refers to, and join tokens and enrolments that
+//! decide nothing any more.
 
 use std::time::Duration;
 
 use berth_model::definition::DefinitionStatus;
-use berth_model::id::{InstanceId, TaskId};
+use berth_model::id::{InstanceId, JoinTokenId, TaskId};
 use berth_model::instance::InstanceStatus;
+use berth_model::joining::Enrolment;
 use berth_model::name::{DefinitionKey, ServiceKey};
 use berth_model::service::ServiceStatus;
 use berth_model::time::Timestamp;
@@ -17,6 +19,18 @@ pub const STEP_MAX: usize = 512;
 /// How long a task that was declared lost waits for its agent to come back and be told to stop
 /// it. An agent that is away for longer finds its containers unknown, and leaves them running.
 const LOST_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long a join token that lets nobody join any more is listed: long enough to see what became
+/// of last week's.
+const TOKENS_KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long after their end credentials of a machine can still be renewed: a machine that was
+/// switched off for a season comes back by itself, one that was away for longer joins again.
+pub const RENEWABLE_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long an enrolment is kept that was revoked, or whose instance is gone: until no
+/// credentials of it could be renewed, with a day for those that were still good.
+const ENROLMENTS_KEPT_FOR: Duration = Duration::from_secs(RENEWABLE_FOR.as_secs() + 24 * 60 * 60);
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +56,10 @@ pub struct Plan {
     pub services: Vec<ServiceKey>,
     /// Task definitions whose deletion was asked for.
     pub definitions: Vec<DefinitionKey>,
+    /// Join tokens that are over.
+    pub join_tokens: Vec<JoinTokenId>,
+    /// Enrolments of machines that are gone.
+    pub enrolments: Vec<InstanceId>,
 }
 
 impl Plan {
@@ -53,8 +71,15 @@ impl Plan {
             instances,
             services,
             definitions,
+            join_tokens,
+            enrolments,
         } = self;
-        tasks.is_empty() && instances.is_empty() && services.is_empty() && definitions.is_empty()
+        tasks.is_empty()
+            && instances.is_empty()
+            && services.is_empty()
+            && definitions.is_empty()
+            && join_tokens.is_empty()
+            && enrolments.is_empty()
     }
 }
 
@@ -105,12 +130,37 @@ pub fn decide(state: &State, now: Timestamp, retention: &Retention) -> Plan {
         .map(|(key, _)| key.clone())
         .take(STEP_MAX)
         .collect();
+    let join_tokens = state
+        .join_tokens
+        .iter()
+        .filter(|(_, token)| now.since(token.over_since()) >= TOKENS_KEPT_FOR)
+        .map(|(id, _)| *id)
+        .take(STEP_MAX)
+        .collect();
     Plan {
         tasks,
         instances,
         services,
         definitions,
+        join_tokens,
+        enrolments: enrolments(state, now),
     }
+}
+
+/// Enrolments that decide nothing any more.
+fn enrolments(state: &State, now: Timestamp) -> Vec<InstanceId> {
+    let over = |enrolment: &Enrolment| match enrolment.revoked_at {
+        Some(at) => now.since(at) >= ENROLMENTS_KEPT_FOR,
+        None => {
+            state.instances.get(&enrolment.instance).is_none()
+                && now.since(enrolment.joined_at) >= ENROLMENTS_KEPT_FOR
+        }
+    };
+    let all = state.enrolments.iter();
+    all.filter(|(_, enrolment)| over(enrolment))
+        .map(|(instance, _)| *instance)
+        .take(STEP_MAX)
+        .collect()
 }
 
 /// Forgets what the plan names.
@@ -126,5 +176,11 @@ pub fn carry_out(tx: &mut Tx<'_>, plan: &Plan) {
     }
     for definition in &plan.definitions {
         tx.remove_definition(definition);
+    }
+    for token in &plan.join_tokens {
+        tx.remove_join_token(*token);
+    }
+    for instance in &plan.enrolments {
+        tx.remove_enrolment(*instance);
     }
 }

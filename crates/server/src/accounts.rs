@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use berth_model::id::AccountId;
 use berth_model::name::{Region, Scope};
-use berth_ops::Caller;
+use berth_ops::{Caller, Principal};
+use berth_state::State;
 use berth_wire::Fault;
 use berth_wire::sigv4::{
     Credential, Received, Secret, parse_authorization, unrecognized_client, verify,
 };
 use http::HeaderMap;
 
+use crate::agent_keys::MachineSession;
 use crate::clock;
-use crate::roles::RoleKey;
+use crate::sessions::{SessionCaller, Sessions};
 
 /// What the access key id of a local agent of `berth dev` begins with; the account's twelve
 /// digits follow. Such a call opens no world of its own accord.
@@ -53,11 +55,17 @@ impl Access {
         &self,
         received: &Received<'_>,
         base_url: &str,
-        roles: &RoleKey,
+        sessions: &Sessions,
     ) -> Result<Authenticated, Fault> {
         let credential = parse_authorization(received.headers)?;
-        if let Some(sender) = role_session(received, &credential, base_url, roles)? {
-            return Ok(sender);
+        if let Some(sender) = sessions.caller(received, &credential, base_url)? {
+            let SessionCaller { caller, agent } = sender;
+            return Ok(Authenticated {
+                caller,
+                service: credential.service,
+                opens_world: false,
+                agent,
+            });
         }
         let account = match self {
             Self::Anybody => account_named_by(&credential.access_key_id),
@@ -78,42 +86,9 @@ impl Access {
             opens_world: matches!(self, Self::Anybody)
                 && !credential.access_key_id.starts_with(LOCAL_AGENT_KEY),
             service: credential.service,
-            is_role: false,
+            agent: None,
         })
     }
-}
-
-/// The task role that signed this request, if it was one: also in `berth dev`, so that a task
-/// learns there who it is.
-fn role_session(
-    received: &Received<'_>,
-    credential: &Credential,
-    base_url: &str,
-    roles: &RoleKey,
-) -> Result<Option<Authenticated>, Fault> {
-    let token = received.headers.get("x-amz-security-token");
-    let Some(token) = token.and_then(|token| token.to_str().ok()) else {
-        return Ok(None);
-    };
-    let Some(opened) = roles.open(token, clock::wall())? else {
-        return Ok(None);
-    };
-    if opened.access_key_id != credential.access_key_id {
-        return Err(unrecognized_client());
-    }
-    let secret = Secret {
-        secret_access_key: &opened.secret_access_key,
-        session_token: Some(token),
-    };
-    verify(received, credential, &secret, clock::system_time())?;
-    let mut caller = caller(credential, opened.session.account()?, base_url)?;
-    (caller.arn, caller.user_id) = opened.session.identity();
-    Ok(Some(Authenticated {
-        caller,
-        service: credential.service.clone(),
-        opens_world: false,
-        is_role: true,
-    }))
 }
 
 /// A request whose sender is known.
@@ -124,8 +99,24 @@ pub(crate) struct Authenticated {
     pub(crate) service: String,
     /// Whether the local agents of `berth dev` are to join the caller's world before it is answered.
     pub(crate) opens_world: bool,
-    /// Whether it is the session of a task's role, which may not act as an agent.
-    pub(crate) is_role: bool,
+    /// The session of a joined agent. Whether it is still good is to be asked of the state, which
+    /// may not be known yet.
+    pub(crate) agent: Option<MachineSession>,
+}
+
+impl Authenticated {
+    /// Whether it signed with a key of its account, and is neither a task nor a joined agent.
+    pub(crate) fn is_account(&self) -> bool {
+        matches!(self.caller.principal, Principal::Account)
+    }
+
+    /// Refuses a joined agent whose credentials were ended before their time.
+    pub(crate) fn check_good(&self, state: &State) -> Result<(), Fault> {
+        match &self.agent {
+            Some(agent) if !agent.is_good(state) => Err(unrecognized_client()),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// The account that an access key id of `berth dev` names: its own twelve digits, or those of a
@@ -137,7 +128,15 @@ fn account_named_by(access_key_id: &str) -> AccountId {
     digits.parse().unwrap_or(AccountId::ZERO)
 }
 
-fn caller(credential: &Credential, account: AccountId, base_url: &str) -> Result<Caller, Fault> {
+/// Whoever signed with these credentials of this account, with all its rights.
+///
+/// # Errors
+/// When they are for a region that cannot be.
+pub(crate) fn caller(
+    credential: &Credential,
+    account: AccountId,
+    base_url: &str,
+) -> Result<Caller, Fault> {
     let region: Region = credential.region.parse().map_err(|_| {
         Fault::client(
             "com.amazon.coral.service#InvalidSignatureException",
@@ -151,7 +150,7 @@ fn caller(credential: &Credential, account: AccountId, base_url: &str) -> Result
         scope: Scope { account, region },
         arn: format!("arn:aws:iam::{account}:root"),
         user_id: account.to_string(),
-        instance: None,
+        principal: Principal::Account,
         base_url: base_url.to_owned(),
     })
 }

@@ -13,7 +13,7 @@ use crate::events::EventBus;
 use crate::gateway::Gateway;
 use crate::metrics::{Metrics, MetricsDetail};
 use crate::rates::Rates;
-use crate::roles::RoleKey;
+use crate::sessions::Sessions;
 use crate::telemetry::Telemetry;
 use crate::worlds::Worlds;
 
@@ -35,8 +35,8 @@ pub(crate) struct App {
 pub(crate) struct Front {
     /// Whom the server lets in.
     pub(crate) access: Access,
-    /// What the sessions of roles are sealed under.
-    pub(crate) roles: RoleKey,
+    /// What temporary credentials are sealed under.
+    pub(crate) sessions: Sessions,
     /// Whether foreign Hosts and browsers are kept out, as in `berth dev`.
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.

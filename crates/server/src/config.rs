@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use berth_model::waiting::WaitForRoom;
+use berth_ops::RoleAccess;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::Retention;
 use berth_storage::{Location, LogLimits};
@@ -43,6 +44,8 @@ pub struct Config {
     pub local_only: bool,
     /// Say 503 at `/health` until [`crate::Running::set_ready`].
     pub wait_until_ready: bool,
+    /// What the sessions of tasks' own roles may do.
+    pub task_role_access: RoleAccess,
     /// The secret under `nextToken`.
     pub page_key: [u8; 32],
     /// How long what is over is kept.

@@ -4,6 +4,7 @@ mod agents;
 mod api;
 mod body;
 mod events;
+mod joining;
 mod local;
 mod own;
 mod refusals;

@@ -7,6 +7,7 @@
 //! - what a client sees goes through `ops`, what an agent sees through the gateway.
 
 mod accounts;
+mod agent_keys;
 mod alarms;
 mod app;
 mod clock;
@@ -23,7 +24,9 @@ mod payload;
 mod rates;
 mod roles;
 mod run;
+mod seal;
 mod services;
+mod sessions;
 mod standby;
 mod telemetry;
 mod term;
@@ -43,6 +46,7 @@ pub use worlds::WorldOpener;
 // from here.
 pub use berth_model::name::Scope;
 pub use berth_model::waiting::WaitForRoom;
+pub use berth_ops::RoleAccess;
 pub use berth_reconcile::absence::Patience;
 pub use berth_reconcile::purge::Retention;
 pub use berth_storage::{

@@ -8,35 +8,27 @@
 //! - the id by which containers find their credentials is the same for the life of a task, and
 //!   cannot be guessed (agent protocol reference §4.4).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use berth_agent_proto::task::Credentials;
 use berth_model::id::AccountId;
 use berth_model::name::ClusterKey;
 use berth_model::time::Timestamp;
+use berth_ops::{Principal, RoleAccess};
 use berth_wire::Fault;
 use berth_wire::sigv4::{expired_token, unrecognized_client};
-use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
+
+use crate::seal::{Seal, SealedKeys};
 
 /// How long credentials are good: Amazon's task credentials last six hours.
 pub(crate) const LIFETIME_MS: i64 = 6 * 60 * 60 * 1000;
 /// How often an agent that stays connected gets new ones: containers never see any with less than
 /// five of their six hours left, unless their agent is away.
 pub(crate) const RENEW_EVERY_MS: u64 = 60 * 60 * 1000;
-/// The longest token looked at; ours have about 300 characters.
-const TOKEN_LENGTH_MAX: usize = 2048;
-/// The bytes of a signature.
-const SIGNATURE_BYTES: usize = 32;
-/// The letters of access key ids (RFC 4648 §6).
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
 /// Which of a task's two roles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RoleKind {
-    /// The containers' own.
+    /// The containers' own. Tokens that were made before they said their kind were mostly these.
+    #[default]
     Task,
     /// The agent's, for pulls, secrets and logs of the task.
     Execution,
@@ -61,26 +53,27 @@ pub(crate) struct RoleSession {
     role: String,
     /// The session's name, which is the task's id.
     session: String,
+    /// Which of the task's roles.
+    #[serde(default)]
+    kind: RoleKind,
     /// Seconds since the epoch.
     expires: i64,
 }
 
 /// Makes tokens, and knows them again.
 #[derive(Clone)]
-pub(crate) struct RoleKey([u8; SIGNATURE_BYTES]);
+pub(crate) struct RoleKey(Seal);
 
 /// A token's session and secrets.
 pub(crate) struct OpenedSession {
     pub(crate) session: RoleSession,
-    pub(crate) access_key_id: String,
-    pub(crate) secret_access_key: String,
+    pub(crate) keys: SealedKeys,
 }
 
 impl RoleKey {
     /// The key that follows from the server's own.
     pub(crate) fn derive(server_key: &[u8; 32]) -> Self {
-        let own = Self(*server_key);
-        Self(own.sign("berth role sessions, form 1", b""))
+        Self(Seal::derive(server_key, "berth role sessions, form 1"))
     }
 
     /// Credentials of a task's role, good from now on. A role may be named by its name alone.
@@ -101,15 +94,17 @@ impl RoleKey {
             account,
             role: role_arn.clone(),
             session: task.to_owned(),
+            kind,
             expires: (now.as_millis() + LIFETIME_MS) / 1000,
         };
         let content = serde_json::to_vec(&session).expect("strings and numbers are JSON");
         let expiration = Timestamp::from_millis(session.expires * 1000).to_rfc3339_seconds();
-        let (access_key_id, secret_access_key) = self.keys_of(&content);
-        let mut token = self.sign("token", &content).to_vec();
-        token.extend_from_slice(&content);
+        let SealedKeys {
+            access_key_id,
+            secret_access_key,
+        } = self.0.keys(&content);
         let named = format!("{task} {}", kind.as_str());
-        let id = self.sign("credentials id", named.as_bytes());
+        let id = self.0.sign("credentials id", named.as_bytes());
         Credentials {
             credentials_id: uuid::Uuid::from_slice(&id[..16])
                 .expect("sixteen bytes are a UUID")
@@ -117,7 +112,7 @@ impl RoleKey {
             role_arn,
             access_key_id,
             secret_access_key,
-            session_token: URL_SAFE_NO_PAD.encode(token),
+            session_token: self.0.token(&content),
             expiration,
         }
     }
@@ -127,45 +122,17 @@ impl RoleKey {
     /// # Errors
     /// When it has expired.
     pub(crate) fn open(&self, token: &str, now: Timestamp) -> Result<Option<OpenedSession>, Fault> {
-        if token.len() > TOKEN_LENGTH_MAX {
-            return Ok(None);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
-        let Some((signature, content)) = bytes.split_at_checked(SIGNATURE_BYTES) else {
+        let Some(content) = self.0.open(token) else {
             return Ok(None);
         };
-        if !bool::from(self.sign("token", content).as_slice().ct_eq(signature)) {
-            return Ok(None);
-        }
-        let Ok(session) = serde_json::from_slice::<RoleSession>(content) else {
+        let Ok(session) = serde_json::from_slice::<RoleSession>(&content) else {
             return Ok(None);
         };
         if session.expires.saturating_mul(1000) <= now.as_millis() {
             return Err(expired_token());
         }
-        let (access_key_id, secret_access_key) = self.keys_of(content);
-        Ok(Some(OpenedSession {
-            session,
-            access_key_id,
-            secret_access_key,
-        }))
-    }
-
-    fn keys_of(&self, content: &[u8]) -> (String, String) {
-        let id: String = self.sign("access key id", content)[..16]
-            .iter()
-            .map(|byte| char::from(BASE32[usize::from(byte % 32)]))
-            .collect();
-        let secret = self.sign("secret access key", content);
-        (format!("ASIA{id}"), STANDARD.encode(&secret[..30]))
-    }
-
-    fn sign(&self, what: &str, content: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length is a key");
-        mac.update(what.as_bytes());
-        mac.update(&[0]);
-        mac.update(content);
-        mac.finalize().into_bytes().into()
+        let keys = self.0.keys(&content);
+        Ok(Some(OpenedSession { session, keys }))
     }
 }
 
@@ -184,11 +151,23 @@ impl RoleSession {
             account,
             role,
             session,
+            kind: _,
             expires: _,
         } = self;
         let name = role.rsplit('/').next().unwrap_or_default();
         let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
         (arn, format!("{name}:{session}"))
+    }
+
+    /// What it may do, where task roles have this access.
+    pub(crate) fn principal(&self, access: RoleAccess) -> Principal {
+        match self.kind {
+            RoleKind::Task => Principal::TaskRole {
+                task: self.session.parse().ok(),
+                access,
+            },
+            RoleKind::Execution => Principal::ExecutionRole,
+        }
     }
 }
 
@@ -215,8 +194,8 @@ mod tests {
             .open(&made.session_token, Timestamp::from_millis(1_000_000))
             .unwrap()
             .unwrap();
-        assert_eq!(opened.access_key_id, made.access_key_id);
-        assert_eq!(opened.secret_access_key, made.secret_access_key);
+        assert_eq!(opened.keys.access_key_id, made.access_key_id);
+        assert_eq!(opened.keys.secret_access_key, made.secret_access_key);
         assert_eq!(
             opened.session.identity().0,
             format!("arn:aws:sts::123456789012:assumed-role/web/{TASK}")
@@ -227,22 +206,27 @@ mod tests {
     }
 
     #[test]
-    fn another_servers_token_and_a_changed_one_are_nobodys() {
+    fn a_token_says_which_role_it_is_of_and_an_older_one_is_of_the_tasks_own() {
         let key = RoleKey::derive(&[7; 32]);
-        let now = Timestamp::from_millis(1_000_000);
-        let foreign = issued(&RoleKey::derive(&[8; 32]), "web", 1_000_000);
-        assert!(key.open(&foreign.session_token, now).unwrap().is_none());
-        let own = issued(&key, "web", 1_000_000).session_token;
-        let mut bytes = URL_SAFE_NO_PAD.decode(&own).unwrap();
-        for at in 0..bytes.len() {
-            bytes[at] ^= 1;
-            let token = URL_SAFE_NO_PAD.encode(&bytes);
-            assert!(key.open(&token, now).unwrap().is_none(), "byte {at}");
-            bytes[at] ^= 1;
+        let now = Timestamp::from_millis(0);
+        let access = RoleAccess::Read;
+        let own = Principal::TaskRole {
+            task: Some(TASK.parse().unwrap()),
+            access,
+        };
+        let kinds = [
+            (RoleKind::Task, own.clone()),
+            (RoleKind::Execution, Principal::ExecutionRole),
+        ];
+        for (kind, expected) in kinds {
+            let made = key.issue(&cluster(), TASK, kind, "web", now);
+            let opened = key.open(&made.session_token, now).unwrap().unwrap();
+            assert_eq!(opened.session.principal(access), expected);
         }
-        for other in ["", "x", "!!", &"A".repeat(10_000)] {
-            assert!(key.open(other, now).unwrap().is_none());
-        }
+        let older =
+            format!(r#"{{"account":"123456789012","role":"r","session":"{TASK}","expires":9}}"#);
+        let older: RoleSession = serde_json::from_str(&older).unwrap();
+        assert_eq!(older.principal(access), own);
     }
 
     #[test]

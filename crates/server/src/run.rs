@@ -20,7 +20,7 @@ use crate::config::{Config, Tls};
 use crate::http::{Listener, router, serve};
 use crate::metrics::Metrics;
 use crate::rates::Rates;
-use crate::roles::RoleKey;
+use crate::sessions::Sessions;
 use crate::term;
 use crate::upkeep::Backups;
 use crate::worlds::{WorldOpener, Worlds};
@@ -98,7 +98,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         .then(|| Arc::new("the local agents are not connected"));
     let front = Arc::new(Front {
         access: config.access.clone(),
-        roles: RoleKey::derive(&config.page_key),
+        sessions: Sessions::derive(&config.page_key, config.task_role_access),
         local_only: config.local_only,
         tls: tls.is_some(),
         alarms: Alarms::default(),

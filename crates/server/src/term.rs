@@ -171,7 +171,7 @@ impl Ground {
         let gateway = Gateway::new(
             cx.clone(),
             number,
-            front.roles.clone(),
+            front.sessions.roles.clone(),
             front.metrics.clone(),
             telemetry.clone(),
             front.contacts.clone(),

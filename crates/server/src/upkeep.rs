@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use berth_state::{Loader, TABLES};
+use berth_model::task::{Stop, StopCode, Task};
+use berth_model::time::Timestamp;
+use berth_state::{Change, Commit, Loader, TABLES};
 use berth_storage::{
     BackupError, LoadError, Loaded, Location, LogLimits, LogStore, OpenError, Store,
     restore_with_logs,
@@ -43,9 +45,18 @@ pub enum UpkeepError {
     /// It could not be copied.
     #[error("could not copy the store")]
     Copy(#[source] BackupError),
+    /// What may have run since the backup was made could not be kept from running again.
+    #[error("could not settle what was about to start")]
+    Settle(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It could not be read.
     #[error("could not read the store")]
     Read(#[source] LoadError),
+}
+
+impl UpkeepError {
+    fn settle(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Settle(error.into())
+    }
 }
 
 /// Takes backups of a running server.
@@ -100,8 +111,76 @@ pub async fn restore(file: &Path, location: &Location) -> Result<Extent, UpkeepE
     let store = open(location).await?;
     let logs = open_logs(location).await?;
     let copied = restore_with_logs(file, &store, &logs).await;
+    let settled = match copied {
+        Ok(copied) => settle(&store).await.map(|()| copied.into()),
+        Err(error) => Err(UpkeepError::Copy(error)),
+    };
     store.close().await;
-    Ok(copied.map_err(UpkeepError::Copy)?.into())
+    settled
+}
+
+/// The `stoppedReason` of a task that waited for room when the backup was made.
+const NOT_KNOWN: &str = "Restored from a backup: whether the task ran since then is not known";
+
+/// Makes sure that nothing is started which may have run since the backup was made: an agent
+/// forgets what it ran after hours, and would run it again. A task that was about to start counts
+/// as started, and its agent, when it is back, says whether it has it; one that waited for room
+/// is ended, for any agent may have had it.
+async fn settle(store: &Store) -> Result<(), UpkeepError> {
+    let mut tasks = Vec::new();
+    let loaded = store
+        .load(|row| {
+            if row.table == TASK_TABLE {
+                let task: Task = serde_json::from_str(row.body)?;
+                if task.start_due() || task.is_waiting() {
+                    tasks.push((row.row, row.key.to_owned(), task));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    let loaded = loaded.map_err(UpkeepError::Read)?;
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let at = loaded.at.next();
+    let change = |(row, key, task): (i64, String, Task)| {
+        let body = serde_json::value::to_raw_value(&settled(task, at));
+        Ok(Change {
+            table: TASK_TABLE,
+            row,
+            key,
+            body: Some(body.map_err(UpkeepError::settle)?),
+        })
+    };
+    let changes = tasks
+        .into_iter()
+        .map(change)
+        .collect::<Result<_, UpkeepError>>()?;
+    store.lead().await.map_err(UpkeepError::settle)?;
+    let commit = Commit {
+        revision: loaded.revision + 1,
+        at,
+        changes,
+    };
+    store.commit(&commit).await.map_err(UpkeepError::settle)
+}
+
+const TASK_TABLE: &str = "task";
+
+fn settled(mut task: Task, at: Timestamp) -> Task {
+    let stop = Stop {
+        code: StopCode::TaskFailedToStart,
+        reason: NOT_KNOWN.into(),
+        at,
+    };
+    match task.is_waiting() {
+        true => task.stopping(stop).unwrap_or(task),
+        false => {
+            task.seen.reported = true;
+            task
+        }
+    }
 }
 
 /// Copies the state and the log events of a store that no server uses into an empty one.

@@ -41,6 +41,7 @@ async fn server(access: Access, local_only: bool) -> Server {
         access,
         local_only,
         wait_until_ready: false,
+        task_role_access: berth_server::RoleAccess::Full,
         page_key: [1; 32],
         retention: Retention {
             stopped_tasks: Duration::from_secs(3600),

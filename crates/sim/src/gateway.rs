@@ -10,7 +10,7 @@ use berth_agent_proto::server::{CLOSE_POLICY, DueTask, HealthReport};
 use berth_agent_proto::task as wire;
 use berth_leader::{
     AgentSession, HealthNews, INACTIVE, Mailbox, Moment, Payloads, Presence, REPLACED, SessionNews,
-    SessionOutput, SessionPlace, note_connection, note_stops_sent,
+    SessionOutput, SessionPlace, note_connection, note_missing, note_stops_sent,
 };
 use berth_model::arn::EcsArn;
 use berth_model::id::{InstanceId, TaskId};
@@ -309,6 +309,13 @@ impl Term {
                     self.notes.cover("gateway: stops noted");
                     self.note_for(Who::Server, Lane::Agents, move |tx| {
                         note_stops_sent(tx, &stops);
+                        Ok(())
+                    });
+                }
+                SessionOutput::Missing(tasks) => {
+                    self.notes.cover("gateway: task found to have ended unseen");
+                    self.note_for(Who::Server, Lane::Agents, move |tx| {
+                        note_missing(tx, instance, &tasks);
                         Ok(())
                     });
                 }

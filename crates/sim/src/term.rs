@@ -220,7 +220,7 @@ impl Term {
             scope: SCOPE.parse().expect("the scope is well formed"),
             arn: "arn:aws:iam::123456789012:user/admin".to_owned(),
             user_id: "AIDAEXAMPLE".to_owned(),
-            instance: None,
+            principal: berth_ops::Principal::Account,
             base_url: "http://127.0.0.1:7070".to_owned(),
         };
         let served = berth_ops::find("ecs", operation).expect("the operation is served");

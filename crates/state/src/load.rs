@@ -128,6 +128,8 @@ impl Loader {
             "log_group" => Record::LogGroup(read(body)?),
             "log_stream" => Record::LogStream(read(body)?),
             "capacity_provider" => Record::Provider(read(body)?),
+            "join_token" => Record::JoinToken(read(body)?),
+            "enrolment" => Record::Enrolment(read(body)?),
             _ => match ServiceRecord::parse(table, body) {
                 Some(read) => Record::OfService(read.map_err(BadRecordCause::Body)?),
                 None => return Err(BadRecordCause::Table),

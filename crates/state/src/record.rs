@@ -7,6 +7,7 @@ use berth_model::capacity_provider::CapacityProvider;
 use berth_model::cluster::Cluster;
 use berth_model::definition::{FamilyCounter, TaskDefinition};
 use berth_model::instance::ContainerInstance;
+use berth_model::joining::{Enrolment, JoinToken};
 use berth_model::log::{LogGroup, LogStream};
 use berth_model::setting::AccountSetting;
 use berth_model::task::Task;
@@ -16,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::services::ServiceRecord;
 
 /// Every table, in the order in which loading needs them: what others refer to comes first.
-pub const TABLES: [&str; 15] = [
+pub const TABLES: [&str; 17] = [
     "cluster",
     "setting",
     "family",
@@ -32,6 +33,8 @@ pub const TABLES: [&str; 15] = [
     "service_deployment",
     "task_set",
     "service_event",
+    "join_token",
+    "enrolment",
 ];
 
 /// One changed record, ready to be saved.
@@ -71,6 +74,8 @@ pub(crate) enum Record {
     LogStream(Arc<LogStream>),
     Provider(Arc<CapacityProvider>),
     OfService(ServiceRecord),
+    JoinToken(Arc<JoinToken>),
+    Enrolment(Arc<Enrolment>),
 }
 
 impl Record {
@@ -86,6 +91,8 @@ impl Record {
             Self::LogStream(_) => "log_stream",
             Self::Provider(_) => "capacity_provider",
             Self::OfService(record) => record.table(),
+            Self::JoinToken(_) => "join_token",
+            Self::Enrolment(_) => "enrolment",
         }
     }
 
@@ -101,6 +108,8 @@ impl Record {
             Self::LogStream(record) => serde_json::value::to_raw_value(record),
             Self::Provider(record) => serde_json::value::to_raw_value(record),
             Self::OfService(record) => record.body(),
+            Self::JoinToken(record) => serde_json::value::to_raw_value(record),
+            Self::Enrolment(record) => serde_json::value::to_raw_value(record),
         }
     }
 }
@@ -125,6 +134,8 @@ impl fmt::Display for Record {
             }
             Self::Provider(r) => write!(f, "{}/{}", r.key.scope, r.key.name),
             Self::OfService(record) => write!(f, "{record}"),
+            Self::JoinToken(record) => write!(f, "{}", record.id),
+            Self::Enrolment(record) => write!(f, "{}", record.instance),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use berth_model::capacity_provider::{CapacityProvider, ProviderKey};
 use berth_model::cluster::{Cluster, ClusterStatus};
 use berth_model::definition::{DefinitionFacts, DefinitionStatus, FamilyCounter, TaskDefinition};
-use berth_model::id::{InstanceId, TaskId};
+use berth_model::id::{InstanceId, JoinTokenId, TaskId};
 use berth_model::instance::ContainerInstance;
+use berth_model::joining::{Enrolment, JoinToken};
 use berth_model::log::{LogGroup, LogGroupKey, LogStream, LogStreamKey};
 use berth_model::name::{ClusterKey, DefinitionKey, Family, Scope, ServiceKey, ServiceName};
 use berth_model::scheduler::Refused;
@@ -67,6 +68,10 @@ pub struct State {
     pub log_groups: Table<LogGroupKey, LogGroup>,
     /// Log streams.
     pub log_streams: Table<LogStreamKey, LogStream>,
+    /// Tokens by which machines may join, those that are over included.
+    pub join_tokens: Table<JoinTokenId, JoinToken>,
+    /// Machines that joined by a token.
+    pub enrolments: Table<InstanceId, Enrolment>,
     /// Which agents are connected.
     pub connections: OrdMap<InstanceId, Connection>,
     /// Instances that are kept free for tasks that have waited long: a few. Volatile: never saved.

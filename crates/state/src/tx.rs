@@ -1,5 +1,6 @@
 //! A transaction: the newest state, what a closure changes in it, and how to take that back.
 
+mod joining;
 mod services;
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub enum Changed {
     Cluster(ClusterKey),
     /// A task definition.
     Definition(DefinitionKey),
-    /// A container instance's record.
+    /// A container instance's record, or what its machine may do.
     Instance(InstanceId),
     /// Whether an instance's agent is connected.
     Connection(InstanceId),
@@ -41,8 +42,8 @@ pub enum Changed {
     Task(TaskId, Option<InstanceId>),
     /// A service, or a deployment or task set of it.
     Service(ServiceKey),
-    /// A setting, family counter, log group, log stream, capacity provider, service revision or
-    /// service event: nobody follows these.
+    /// A setting, family counter, log group, log stream, capacity provider, service revision,
+    /// service event or join token: nobody follows these.
     Other,
 }
 
@@ -86,6 +87,7 @@ impl Mutation {
                 Some(Record::Cluster(cluster)) => Changed::Cluster(cluster.key.clone()),
                 Some(Record::Definition(definition)) => Changed::Definition(definition.key.clone()),
                 Some(Record::Instance(instance)) => Changed::Instance(instance.id),
+                Some(Record::Enrolment(enrolment)) => Changed::Instance(enrolment.instance),
                 Some(Record::Task(task)) => Changed::Task(task.id, task.instance),
                 Some(Record::OfService(ServiceRecord::Revision(_) | ServiceRecord::Event(_))) => {
                     Changed::Other
@@ -96,7 +98,8 @@ impl Mutation {
                     | Record::Family(_)
                     | Record::LogGroup(_)
                     | Record::LogStream(_)
-                    | Record::Provider(_),
+                    | Record::Provider(_)
+                    | Record::JoinToken(_),
                 )
                 | None => Changed::Other,
             },
@@ -467,6 +470,8 @@ fn put_record(state: &mut State, record: &Record) -> (i64, Option<Record>) {
             let (row, before) = r.put(&mut state.services);
             (row, before.map(Record::OfService))
         }
+        Record::JoinToken(r) => put(&mut state.join_tokens, r.id, r, Record::JoinToken),
+        Record::Enrolment(r) => put(&mut state.enrolments, r.instance, r, Record::Enrolment),
     }
 }
 
@@ -489,6 +494,8 @@ pub(crate) fn remove_record(state: &mut State, record: &Record) -> Option<i64> {
         Record::LogStream(r) => state.log_streams.remove(&r.key).map(|row| row.row),
         Record::Provider(r) => state.providers.remove(&r.key).map(|row| row.row),
         Record::OfService(r) => r.remove(&mut state.services),
+        Record::JoinToken(r) => state.join_tokens.remove(&r.id).map(|row| row.row),
+        Record::Enrolment(r) => state.enrolments.remove(&r.instance).map(|row| row.row),
     }
 }
 
@@ -525,6 +532,12 @@ pub(crate) fn load_record(state: &mut State, row: i64, record: Record) {
             state.providers.load(r.key.clone(), row, r);
         }
         Record::OfService(r) => r.load(row, &mut state.services),
+        Record::JoinToken(r) => {
+            state.join_tokens.load(r.id, row, r);
+        }
+        Record::Enrolment(r) => {
+            state.enrolments.load(r.instance, row, r);
+        }
     }
 }
 
@@ -584,7 +597,9 @@ pub(crate) fn index(
             | Record::Family(_)
             | Record::LogGroup(_)
             | Record::LogStream(_)
-            | Record::Provider(_),
+            | Record::Provider(_)
+            | Record::JoinToken(_)
+            | Record::Enrolment(_),
         )
         | None => {}
         Some(Record::OfService(_)) => {
@@ -664,7 +679,9 @@ impl Record {
             | Self::Task(_)
             | Self::LogGroup(_)
             | Self::LogStream(_)
-            | Self::Provider(_) => None,
+            | Self::Provider(_)
+            | Self::JoinToken(_)
+            | Self::Enrolment(_) => None,
         }
     }
 

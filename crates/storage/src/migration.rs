@@ -22,11 +22,11 @@ macro_rules! migrations {
 }
 
 pub(crate) const SQLITE_JOURNAL: &[Migration] = migrations!("sqlite/journal": 1 "0001_control_plane", 2 "0002_bulk_data",
-    3 "0003_services", 4 "0004_task_history");
+    3 "0003_services", 4 "0004_task_history", 5 "0005_joining");
 pub(crate) const SQLITE_STATE: &[Migration] = migrations!("sqlite/state": 1 "0001_control_plane", 2 "0002_bulk_data",
-    3 "0003_services", 4 "0004_task_history");
+    3 "0003_services", 4 "0004_task_history", 5 "0005_joining");
 pub(crate) const POSTGRES: &[Migration] = migrations!("postgres": 1 "0001_control_plane", 2 "0002_bulk_data",
-    3 "0003_services", 4 "0004_task_history");
+    3 "0003_services", 4 "0004_task_history", 5 "0005_joining");
 
 /// Remembers which migrations a database has had, and which Berth ran them.
 pub(crate) const CREATE_SCHEMA_VERSION: &str = "CREATE TABLE IF NOT EXISTS schema_version \

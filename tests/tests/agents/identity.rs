@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use berth_tests::{Caller, Docker, IMAGE, SOON, wait_for};
+use berth_tests::{Caller, Docker, IMAGE, SOON, run_berth, wait_for};
 use serde_json::{Value, json};
 
 use crate::{Field, scripted};
@@ -109,5 +109,51 @@ fn a_deregistered_instance_stays_away_and_keeps_its_containers() {
         (&*instance, &json!("ACTIVE"))
     );
     let _ = docker.run(&["rm", "--force", &id]);
+    field.finish();
+}
+
+/// A server restored from a backup, in place of the field's: it finds out what ended since.
+#[test]
+fn a_restored_server_learns_what_ended_after_the_backup() {
+    let mut field = Field::simulated(&[]);
+    field.register("lasting", &scripted(&[]), &json!({}));
+    let (lasting, stopped) = (
+        field.run("lasting", &json!({})),
+        field.run("lasting", &json!({})),
+    );
+    for task in [&lasting, &stopped] {
+        field.wait_until(task, "RUNNING");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup").display().to_string();
+    let data = field.server.data_dir();
+    let saved = run_berth(&["backup", "--data-dir", &data, &file]);
+    assert!(saved.status.success(), "{saved:?}");
+    let new = field.run("lasting", &json!({}));
+    field.wait_until(&new, "RUNNING");
+    field.stop(&stopped);
+    let told = field.wait_until(&stopped, "STOPPED");
+
+    field.server.kill();
+    fs::remove_dir_all(&data).unwrap();
+    let filled = run_berth(&["restore", "--data-dir", &data, &file]);
+    assert!(filled.status.success(), "{filled:?}");
+    field.server.restart();
+    field.wait_for_connections(1.0);
+    field.wait_until(&stopped, "STOPPED");
+    // Our agent still knows how it ended, and tells it once more.
+    let again = wait_for("the agent's own word", SOON, || {
+        let seen = field.describe(&stopped);
+        (!seen["containers"][0]["exitCode"].is_null()).then_some(seen)
+    });
+    assert_eq!(
+        again["containers"][0]["exitCode"],
+        told["containers"][0]["exitCode"]
+    );
+    assert_eq!(field.describe(&lasting)["lastStatus"], "RUNNING");
+    field.register("after", &scripted(&[]), &json!({}));
+    let next = field.run("after", &json!({}));
+    field.wait_until(&next, "RUNNING");
+    assert_eq!(field.describe(&lasting)["lastStatus"], "RUNNING");
     field.finish();
 }

@@ -9,6 +9,7 @@ mod definition;
 mod fargate;
 mod gpus;
 mod identity;
+mod joining;
 mod limits;
 mod logs;
 mod machine;

@@ -39,7 +39,7 @@ impl Follower {
     fn events(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path()).unwrap();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let lines = whole.lines().map(|line| serde_json::from_str(line));
+        let lines = whole.lines().map(serde_json::from_str);
         lines.map(|event| event.expect("JSON")).collect()
     }
 

@@ -1,5 +1,6 @@
 //! What is played through.
 
+mod joined;
 mod outages;
 mod restarts;
 mod roles;
@@ -23,6 +24,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("drain", restarts::drain),
     scenario("emptied-server", restarts::emptied),
     scenario("task-role", roles::task_role),
+    scenario("joined", joined::joined),
     scenario("over-tls", tls::over_tls),
     scenario("restored-backup", restarts::restored),
     long("thousand-tasks", tasks::thousand),

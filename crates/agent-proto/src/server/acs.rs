@@ -6,10 +6,12 @@
 //!   asks again when an ack stays out for [`RESEND_AFTER_MS`];
 //! - every payload's `seqNum` and every manifest's `timeline` come from one rising number;
 //! - a manifest waits until no payload is unacknowledged (pitfall 33);
+//! - a roll call is a manifest without tasks: the agent names every task that it keeps running as a
+//!   stop candidate, and none of them is stopped for it. What it does not name it does not have;
 //! - a stop candidate is stopped only when the caller confirms it, and only in answer to the
 //!   newest manifest, once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use berth_model::id::TaskId;
 use berth_model::task::Desired;
@@ -91,6 +93,9 @@ pub enum AcsOutput {
         /// Tasks by ARN, as the agent spells them.
         tasks: Vec<String>,
     },
+    /// The agent has none of these tasks any more, which were called up by
+    /// [`AcsSession::roll_call`]: they ended, or it lost its memory of them.
+    Missing(Vec<TaskId>),
     /// The agent took these credentials, by their id.
     CredentialsAcked(String),
     /// An update was refused, or a message came that cannot be used: worth a line in the log.
@@ -108,6 +113,19 @@ struct Sent {
     number: i64,
 }
 
+/// A roll call under way.
+#[derive(Debug)]
+struct RollCall {
+    /// The manifest's number.
+    number: i64,
+    /// The tasks that the agent should have.
+    expected: BTreeSet<TaskId>,
+    /// The heartbeat that was sent once the manifest was acked. An agent without any task says
+    /// nothing but the ack; it handles one message after the other (reference §5.3), so that its
+    /// answer to this heartbeat tells that nothing more will come.
+    fence: Option<String>,
+}
+
 /// The server's end of one ACS connection.
 #[derive(Debug)]
 pub struct AcsSession {
@@ -121,6 +139,7 @@ pub struct AcsSession {
     manifest_asked: bool,
     /// The manifest that may still be answered by stop candidates.
     open_manifest: Option<i64>,
+    roll_call: Option<RollCall>,
     greeted: bool,
     closed: bool,
 }
@@ -138,6 +157,7 @@ impl AcsSession {
             manifest_wanted: false,
             manifest_asked: false,
             open_manifest: None,
+            roll_call: None,
             greeted: false,
             closed: false,
         }
@@ -301,13 +321,34 @@ impl AcsSession {
     /// tasks, each with what is wanted of it. Does nothing when payloads went out meanwhile; the
     /// question is then put again.
     pub fn manifest(&mut self, tasks: Vec<(String, Desired)>, out: &mut Vec<AcsOutput>) {
-        if self.closed || !std::mem::take(&mut self.manifest_asked) {
+        if self.may_send_manifest() {
+            self.send_manifest(tasks, out);
+        }
+    }
+
+    /// Sends a manifest that names no task, in answer to [`AcsOutput::ManifestDue`]; then comes
+    /// [`AcsOutput::Missing`] with those of `expected` that the agent does not keep running, if
+    /// there are any. `expected` are tasks that the agent has reported and has not ended.
+    pub fn roll_call(&mut self, expected: Vec<TaskId>, out: &mut Vec<AcsOutput>) {
+        if !self.may_send_manifest() {
             return;
         }
-        if !self.in_flight.is_empty() {
-            return;
-        }
+        let number = self.send_manifest(Vec::new(), out);
+        self.roll_call = Some(RollCall {
+            number,
+            expected: expected.into_iter().collect(),
+            fence: None,
+        });
+    }
+
+    fn may_send_manifest(&mut self) -> bool {
+        let asked = !self.closed && std::mem::take(&mut self.manifest_asked);
+        asked && self.in_flight.is_empty()
+    }
+
+    fn send_manifest(&mut self, tasks: Vec<(String, Desired)>, out: &mut Vec<AcsOutput>) -> i64 {
         self.manifest_wanted = false;
+        self.roll_call = None;
         let number = self.next_number();
         self.open_manifest = Some(number);
         let tasks = tasks
@@ -324,6 +365,7 @@ impl AcsSession {
                 tasks,
             },
         )));
+        number
     }
 
     /// Tells the agent which of its stop candidates shall stop. An empty list is sent as well;
@@ -357,8 +399,9 @@ impl AcsSession {
                 let text = format!("agent refused message {}: {}", nack.message_id, nack.reason);
                 out.push(AcsOutput::Ignored(text));
             }
-            // Any frame is a sign of life, so the answer to a heartbeat says nothing more.
-            ToServer::HeartbeatAckRequest(_) => {}
+            // Any frame is a sign of life, so the answer to a heartbeat says nothing more, unless
+            // it is waited for.
+            ToServer::HeartbeatAckRequest(ack) => self.fence_passed(&ack.message_id, out),
             ToServer::IAMRoleCredentialsAckRequest(ack) => {
                 out.push(AcsOutput::CredentialsAcked(ack.credentials_id));
             }
@@ -367,6 +410,9 @@ impl AcsSession {
                 match self.open_manifest {
                     Some(open) if number == Some(open) => {
                         self.open_manifest = None;
+                        let present = question.stop_candidates.iter();
+                        let present = present.filter_map(|one| task_id(&one.task_arn)).collect();
+                        self.roll_called(open, &present, out);
                         out.push(AcsOutput::StopCandidates {
                             manifest: Receipt(open),
                             tasks: question
@@ -390,11 +436,10 @@ impl AcsSession {
     }
 
     fn acked(&mut self, message_id: &str, out: &mut Vec<AcsOutput>) {
+        let number: Option<i64> = message_id.parse().ok();
+        self.manifest_acked(number, out);
         // Acks of manifests and attachments, repeats and inventions are not in flight.
-        let payload = message_id
-            .parse()
-            .ok()
-            .and_then(|number: i64| self.in_flight.remove(&number));
+        let payload = number.and_then(|number| self.in_flight.remove(&number));
         let Some((_, ids)) = payload else {
             return;
         };
@@ -406,6 +451,41 @@ impl AcsSession {
             }
         }
         out.push(AcsOutput::Acked(tasks));
+    }
+
+    /// The agent has the roll call, and has answered it or will at once.
+    fn manifest_acked(&mut self, number: Option<i64>, out: &mut Vec<AcsOutput>) {
+        let open = self.roll_call.as_ref();
+        if open.is_none_or(|open| number != Some(open.number) || open.fence.is_some()) {
+            return;
+        }
+        let message_id = self.next_number().to_string();
+        if let Some(open) = &mut self.roll_call {
+            open.fence = Some(message_id.clone());
+        }
+        out.push(AcsOutput::Send(ToAgent::HeartbeatMessage(Heartbeat {
+            message_id,
+            healthy: Some(true),
+        })));
+    }
+
+    fn fence_passed(&mut self, message_id: &str, out: &mut Vec<AcsOutput>) {
+        let open = self.roll_call.as_ref();
+        let open = open.filter(|open| open.fence.as_deref() == Some(message_id));
+        if let Some(number) = open.map(|open| open.number) {
+            self.roll_called(number, &BTreeSet::new(), out);
+        }
+    }
+
+    /// The agent has said which tasks it has, in answer to the manifest of this number.
+    fn roll_called(&mut self, number: i64, present: &BTreeSet<TaskId>, out: &mut Vec<AcsOutput>) {
+        let Some(call) = self.roll_call.take_if(|call| call.number == number) else {
+            return;
+        };
+        let missing: Vec<TaskId> = call.expected.difference(present).copied().collect();
+        if !missing.is_empty() {
+            out.push(AcsOutput::Missing(missing));
+        }
     }
 
     fn send_payload(&mut self, now: u64, batch: Vec<DueTask>, out: &mut Vec<AcsOutput>) {
@@ -500,6 +580,10 @@ impl AcsSession {
             out.push(AcsOutput::Close(Close { code, reason }));
         }
     }
+}
+
+fn task_id(arn: &str) -> Option<TaskId> {
+    arn.rsplit('/').next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -569,6 +569,19 @@ impl TaskRun {
         }
     }
 
+    /// The server wants a task stopped whose end was told and taken: it has forgotten, as one that
+    /// was restored from a backup has. The end is then told once more. Answers whether it is to be.
+    pub(super) fn tell_end_again(&mut self) -> bool {
+        if !self.is_stopped() || self.reporting || self.reported != LastStatus::Stopped {
+            return false;
+        }
+        self.reported = LastStatus::Running;
+        for container in &mut self.containers {
+            container.reported = container.reported.min(LastStatus::Running);
+        }
+        true
+    }
+
     pub(super) fn known(&self) -> Known {
         if self.is_stopped() {
             return Known::Stopped;

@@ -336,6 +336,28 @@ fn a_repeated_payload_changes_nothing_and_a_stop_leads_forward_only() {
 }
 
 #[test]
+fn a_server_that_wants_stopped_what_it_was_told_has_ended_is_told_again() {
+    let mut bench = Bench::new();
+    bench.accept(task("t", vec![container("a")]));
+    bench.settle();
+    bench.exits("t", "a", 3);
+    bench.settle();
+    bench.log.clear();
+    let stop = Task {
+        desired_status: "STOPPED".to_owned(),
+        ..task("t", vec![])
+    };
+    for _ in 0..2 {
+        assert_eq!(bench.accept(stop.clone()), Accepted::Known);
+        bench.settle();
+    }
+    bench.check(&expect![[r#"
+        t: report STOPPED [a STOPPED exit 3]
+        t: report STOPPED [a STOPPED exit 3]
+    "#]]);
+}
+
+#[test]
 fn containers_start_in_order_and_stop_in_reverse() {
     let mut bench = Bench::new();
     let containers = vec![

@@ -316,3 +316,46 @@ fn a_task_reads_back_as_saved() {
     let saved = serde_json::to_string(&task).unwrap();
     assert_eq!(serde_json::from_str::<Task>(&saved).unwrap(), task);
 }
+
+/// A running task whose end nobody heard of.
+fn ended_unseen() -> Task {
+    let running = report(
+        ReportedStatus::Running,
+        vec![container("app", ContainerLast::Running, None)],
+    );
+    let running = placed().after_report(&facts(), &running, T0).unwrap();
+    running.ended_unseen(T1).unwrap()
+}
+
+#[test]
+fn a_task_that_its_agent_has_no_more_has_ended() {
+    let ended = ended_unseen();
+    assert_eq!(ended.last, LastStatus::Stopped);
+    let stop = ended.stop.clone().unwrap();
+    assert_eq!(stop.code, StopCode::EssentialContainerExited);
+    assert_eq!(stop.reason, ENDED_UNSEEN);
+    // Its agent is asked for its final word.
+    assert!(ended.stop_due());
+    assert_eq!(ended.ended_unseen(T2), None);
+    // One that was never reported is still to be started, and one that is to stop is told so.
+    assert_eq!(placed().ended_unseen(T1), None);
+    let stop = Stop {
+        code: StopCode::UserInitiated,
+        reason: "x".into(),
+        at: T0,
+    };
+    let running = report(ReportedStatus::Running, Vec::new());
+    let running = placed().after_report(&facts(), &running, T0).unwrap();
+    assert_eq!(running.stopping(stop).unwrap().ended_unseen(T1), None);
+}
+
+#[test]
+fn the_late_word_on_a_task_that_ended_unseen_has_its_exit_code() {
+    let late = vec![container("app", ContainerLast::Stopped, Some(3))];
+    let ended = ended_unseen();
+    let told = ended.after_report(&facts(), &report(ReportedStatus::Stopped, late), T2);
+    let told = told.unwrap();
+    assert_eq!(told.seen.containers[0].exit_code, Some(3));
+    assert_eq!(told.stop, ended.stop);
+    assert!(!told.stop_due());
+}

@@ -15,12 +15,17 @@ pub(crate) fn client(message: impl Into<String>) -> ApiError {
 }
 
 /// AccessDeniedException, as IAM words it (reference §1.2).
-pub(crate) fn access_denied(caller: &str, operation: &str, resource: &str) -> ApiError {
+pub(crate) fn access_denied(
+    caller: &str,
+    service: &str,
+    operation: &str,
+    resource: &str,
+) -> ApiError {
     ApiError::client(
         Fault::AccessDenied,
         format!(
-            "User: {caller} is not authorized to perform: ecs:{operation} on resource: {resource} \
-             because no identity-based policy allows the ecs:{operation} action"
+            "User: {caller} is not authorized to perform: {service}:{operation} on resource: \
+             {resource} because no identity-based policy allows the {service}:{operation} action"
         ),
     )
 }

@@ -18,6 +18,7 @@ use berth_model::task::{LastStatus, Task};
 use berth_model::text::Text;
 use berth_state::{State, Tx};
 
+use crate::access::Resource;
 use crate::call::Call;
 use crate::ecs::fault::invalid;
 use crate::ecs::names::own_arn;
@@ -179,6 +180,22 @@ impl Target {
             // A kind of which there are none here yet.
             _ => None,
         })
+    }
+
+    /// What it is as far as rights go.
+    fn owned(&self, state: &State) -> Resource {
+        match self {
+            Self::Task(_, id) => Resource::Task {
+                id: Some(*id),
+                on: state.tasks.get(*id).and_then(|task| task.instance),
+            },
+            Self::Instance(_, id) => Resource::Instance(Some(*id)),
+            Self::Cluster(_)
+            | Self::Definition(_)
+            | Self::Service(_)
+            | Self::TaskSet(..)
+            | Self::Provider(_) => Resource::Other,
+        }
     }
 
     /// The tags that it has.
@@ -415,6 +432,8 @@ pub(crate) async fn list_tags_for_resource(
     let absent = Fault::InvalidParameter;
     let target = target.ok_or_else(|| no_such_resource(absent))?;
     let state = call.snapshot();
+    let named = input.resource_arn.unwrap_or_default();
+    call.authorize::<op::ListTagsForResource>(&target.owned(&state), &named)?;
     Ok(ecs::ListTagsForResourceResponse {
         tags: Some(render_tags(target.tags(&state, absent)?)),
     })

@@ -33,6 +33,7 @@ pub(crate) async fn get_log_events(
         input.log_group_name.as_deref(),
         input.log_group_identifier.as_deref(),
     )?;
+    call.authorize_log_group::<op::GetLogEvents>(Some(&group.name))?;
     let stream = stream_key(group.clone(), input.log_stream_name.as_deref());
     let state = call.snapshot();
     check_stream(&state, &stream)?;

@@ -23,6 +23,7 @@ pub(crate) async fn create_log_group(
     input: logs::CreateLogGroupRequest,
 ) -> Result<Empty, ApiError> {
     call.check::<op::CreateLogGroup>(&input)?;
+    call.authorize_log_group::<op::CreateLogGroup>(input.log_group_name.as_deref())?;
     check_unserved(&input)?;
     let key = group_key(call.scope(), input.log_group_name.as_deref());
     let tags = Tags::from_pairs(input.tags.unwrap_or_default());

@@ -28,6 +28,7 @@ pub(crate) async fn put_log_events(
     input: logs::PutLogEventsRequest,
 ) -> Result<logs::PutLogEventsResponse, ApiError> {
     call.check::<op::PutLogEvents>(&input)?;
+    call.authorize_log_group::<op::PutLogEvents>(input.log_group_name.as_deref())?;
     let group = group_key(call.scope(), input.log_group_name.as_deref());
     let stream = stream_key(group, input.log_stream_name.as_deref());
     let events = input.log_events.unwrap_or_default();

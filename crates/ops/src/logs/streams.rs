@@ -32,6 +32,7 @@ pub(crate) async fn create_log_stream(
     input: logs::CreateLogStreamRequest,
 ) -> Result<Empty, ApiError> {
     call.check::<op::CreateLogStream>(&input)?;
+    call.authorize_log_group::<op::CreateLogStream>(input.log_group_name.as_deref())?;
     let group = group_key(call.scope(), input.log_group_name.as_deref());
     let key = stream_key(group, input.log_stream_name.as_deref());
     call.transact(move |tx| {

@@ -81,7 +81,7 @@ impl Bench {
             scope: scope.clone(),
             arn: arn.to_owned(),
             user_id: "AIDAEXAMPLE".to_owned(),
-            instance: None,
+            principal: berth_ops::Principal::Account,
             base_url: "http://127.0.0.1:7070".to_owned(),
         };
         self.call_by(caller, operation, body)
@@ -111,17 +111,23 @@ impl Bench {
     /// When the answer does not come at once.
     #[allow(dead_code, reason = "not every suite asks")]
     pub(crate) fn explain(&self, body: &Value) -> Outcome {
+        let call = self.own_call(berth_ops::Principal::Account);
+        let explained = berth_ops::explain::explain(call, Bytes::from(body.to_string()));
+        let explained = explained.now_or_never().expect("nothing waits");
+        explained.map(|explained| serde_json::to_value(explained).expect("it is JSON"))
+    }
+
+    /// The usual caller's call, for what is no operation of AWS's.
+    #[allow(dead_code, reason = "not every suite calls what is Berth's own")]
+    pub(crate) fn own_call(&self, principal: berth_ops::Principal) -> Call {
         let caller = Caller {
             scope: SCOPE.parse().expect("a scope"),
             arn: CALLER_ARN.to_owned(),
             user_id: "AIDAEXAMPLE".to_owned(),
-            instance: None,
+            principal,
             base_url: "http://127.0.0.1:7070".to_owned(),
         };
-        let call = Call::new(self.cx.clone(), Arc::new(caller));
-        let explained = berth_ops::explain::explain(call, Bytes::from(body.to_string()));
-        let explained = explained.now_or_never().expect("nothing waits");
-        explained.map(|explained| serde_json::to_value(explained).expect("it is JSON"))
+        Call::new(self.cx.clone(), Arc::new(caller))
     }
 
     /// Lets the controller of services do what each of them needs, once.

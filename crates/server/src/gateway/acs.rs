@@ -12,19 +12,20 @@ use berth_agent_proto::server::DueTask;
 use berth_agent_proto::task::Credentials;
 use berth_leader::{
     AgentSession, Moment, Payloads, REPLACED, SessionOutput, SessionPlace, note_connection,
-    note_stops_sent,
+    note_missing, note_stops_sent,
 };
 use berth_model::id::{InstanceId, TaskId};
-use berth_model::instance::{AgentVersion, ZONE_ATTRIBUTE};
+use berth_model::instance::{AgentVersion, InstanceStatus, ZONE_ATTRIBUTE};
 use berth_model::task::Task;
 use berth_model::text::Text;
 use berth_state::{Failure, Lane, State};
 use http::request::Parts;
 
 use super::request::{self, AgentQuery, Visit};
-use super::socket::{Gone, close, limited, send};
+use super::socket::{Gone, SHUT_OUT, close, limited, send};
 use super::{Gateway, Mailbox};
 use crate::accounts::base_url;
+use crate::agent_keys::MachineSession;
 use crate::app::Front;
 use crate::clock;
 use crate::contacts::Door;
@@ -43,19 +44,24 @@ pub(crate) async fn upgrade(
         door: Door::Acs,
         account: None,
     };
+    let from = visit.from();
     let opened = (|| {
-        let caller = visit.authenticate()?;
+        let sender = visit.authenticate()?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
-        let instance = request::instance(&state, &caller, query.get("containerInstanceArn"))?;
-        Ok::<_, request::Refused>((app.gateway.clone(), instance, query))
+        let instance = request::instance(&state, &sender, query.get("containerInstanceArn"))?;
+        let agent = Agent {
+            instance,
+            from,
+            machine: sender.agent,
+            base_url: base_url(&parts.headers, front.tls),
+        };
+        Ok::<_, request::Refused>((app.gateway.clone(), agent, query))
     })();
-    let base_url = base_url(&parts.headers, front.tls);
-    let from = visit.from();
     match opened {
-        Ok((gateway, instance, query)) => limited(upgrade).on_upgrade(move |socket| async move {
-            run(gateway, (instance, from), &query, base_url, socket).await;
+        Ok((gateway, agent, query)) => limited(upgrade).on_upgrade(move |socket| async move {
+            run(gateway, agent, &query, socket).await;
         }),
         Err(refused) => {
             visit.note(&refused);
@@ -64,14 +70,20 @@ pub(crate) async fn upgrade(
     }
 }
 
-async fn run(
-    gateway: Arc<Gateway>,
-    (instance, from): (InstanceId, IpAddr),
-    query: &AgentQuery,
+/// Who opened the socket.
+struct Agent {
+    instance: InstanceId,
+    /// Where it comes from.
+    from: IpAddr,
+    /// Its credentials, when it joined by a token.
+    machine: Option<MachineSession>,
+    /// Where it found this server.
     base_url: String,
-    mut socket: WebSocket,
-) {
-    let (mailbox, number, counter) = gateway.enter(instance, from);
+}
+
+async fn run(gateway: Arc<Gateway>, agent: Agent, query: &AgentQuery, mut socket: WebSocket) {
+    let instance = agent.instance;
+    let (mailbox, number, counter) = gateway.enter(instance, agent.from);
     tracing::debug!(%instance, "agent connected");
     let place = SessionPlace {
         epoch: gateway.epoch,
@@ -89,13 +101,14 @@ async fn run(
     };
     let mut connected = Connected {
         instance,
-        from,
+        from: agent.from,
         session,
         mailbox,
         letters: Letters {
             gateway: gateway.clone(),
-            base_url,
+            base_url: agent.base_url,
         },
+        machine: agent.machine,
     };
     connected.note_connection(Some(query.version())).await;
     connected.serve(&mut socket).await;
@@ -112,6 +125,8 @@ struct Connected {
     session: AgentSession,
     mailbox: Arc<Mailbox>,
     letters: Letters,
+    /// What it signed with, when it joined by a token.
+    machine: Option<MachineSession>,
 }
 
 impl Connected {
@@ -130,6 +145,9 @@ impl Connected {
                     return close(socket, REPLACED).await;
                 }
                 () = mailbox.bell.notified() => {
+                    if self.is_shut_out() {
+                        return close(socket, SHUT_OUT).await;
+                    }
                     self.now(|session, at, out| session.look(at, mailbox.take(), out))
                 }
                 () = tokio::time::sleep_until(clock::at_monotonic_ms(self.session.due())) => {
@@ -155,6 +173,16 @@ impl Connected {
                 },
             };
         }
+    }
+
+    /// Whether the credentials were ended with which the socket was opened. Of a deregistered
+    /// instance the session says so itself, in the words that its agent understands.
+    fn is_shut_out(&self) -> bool {
+        let state = self.letters.gateway.cx.state.snapshot();
+        let instance = state.instances.get(&self.instance);
+        let ended = |machine: &MachineSession| !machine.is_good(&state);
+        instance.is_some_and(|i| i.status != InstanceStatus::Inactive)
+            && self.machine.as_ref().is_some_and(ended)
     }
 
     /// Lets the session do something with the newest state; answers what is to be done for it.
@@ -188,6 +216,7 @@ impl Connected {
                     return Err(Gone);
                 }
                 SessionOutput::StopsSent(stops) => self.note_stops_sent(stops),
+                SessionOutput::Missing(tasks) => self.note_missing(tasks).await,
                 SessionOutput::Overdue(tasks) => {
                     tracing::debug!(%instance, tasks, "tasks sent again for want of an ack");
                 }
@@ -214,6 +243,24 @@ impl Connected {
         });
         if let Err(error) = noted.await {
             tracing::warn!(%instance, %error, "connection not noted");
+        }
+    }
+
+    async fn note_missing(&self, missing: Vec<TaskId>) {
+        let instance = self.instance;
+        tracing::warn!(%instance, count = missing.len(), "tasks ended while nobody listened");
+        let noted = self
+            .letters
+            .gateway
+            .cx
+            .state
+            .transact(Lane::Agents, move |tx| {
+                note_missing(tx, instance, &missing);
+                Ok::<(), Failure>(())
+            });
+        if let Err(error) = noted.await {
+            // The next session calls the roll again.
+            tracing::warn!(%instance, %error, "ended tasks not noted");
         }
     }
 

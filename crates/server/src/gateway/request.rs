@@ -10,14 +10,14 @@ use berth_model::id::{AccountId, InstanceId};
 use berth_model::instance::{AgentVersion, InstanceStatus};
 use berth_model::name::Scope;
 use berth_model::text::Text;
-use berth_ops::Caller;
+use berth_ops::Principal;
 use berth_state::State;
 use berth_wire::Fault;
 use berth_wire::sigv4::{Received, clock_ahead, parse_authorization};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
-use crate::accounts::base_url;
+use crate::accounts::{Authenticated, base_url};
 use crate::app::Front;
 use crate::clock;
 use crate::contacts::{About, Attempt, Door, Peer, Trouble};
@@ -70,10 +70,10 @@ impl Visit<'_> {
     ///
     /// # Errors
     /// When it is not good, or not one of somebody who may be an agent.
-    pub(crate) fn authenticate(&mut self) -> Result<Caller, Refused> {
-        let caller = authenticate(self.front, self.parts)?;
-        self.account = Some(caller.scope.account);
-        Ok(caller)
+    pub(crate) fn authenticate(&mut self) -> Result<Authenticated, Refused> {
+        let sender = authenticate(self.front, self.parts)?;
+        self.account = Some(sender.caller.scope.account);
+        Ok(sender)
     }
 
     /// Remembers that it was refused.
@@ -174,7 +174,7 @@ impl AgentQuery {
 }
 
 /// Checks the signature of an upgrade request.
-fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refused> {
+fn authenticate(front: &Front, parts: &Parts) -> Result<Authenticated, Refused> {
     let received = Received {
         method: &parts.method,
         path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -186,18 +186,25 @@ fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refused> {
         .authenticate(
             &received,
             &base_url(&parts.headers, front.tls),
-            &front.roles,
+            &front.sessions,
         )
         .map_err(Refused::Fault)?;
-    if sender.is_role {
-        let text = "The role of a task is no agent.";
-        return Err(Refused::Instance("AccessDeniedException", text));
+    match sender.caller.principal {
+        Principal::Account | Principal::Agent(_) => Ok(sender),
+        Principal::TaskRole { .. } | Principal::ExecutionRole => {
+            let text = "The role of a task is no agent.";
+            Err(Refused::Instance("AccessDeniedException", text))
+        }
     }
-    Ok(sender.caller)
 }
 
 /// The instance that the agent says it is, if it may open a session.
-pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<InstanceId, Refused> {
+pub(crate) fn instance(
+    state: &State,
+    sender: &Authenticated,
+    arn: &str,
+) -> Result<InstanceId, Refused> {
+    let caller = &sender.caller;
     let unknown = Refused::Instance(
         "InvalidInstanceException",
         "The container instance is not known here. Register it again.",
@@ -207,7 +214,7 @@ pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<Inst
     let Some((scope, id)): Option<(Scope, InstanceId)> = id else {
         return Err(unknown);
     };
-    let foreign = scope != caller.scope || caller.instance.is_some_and(|own| own != id);
+    let foreign = scope != caller.scope || caller.instance().is_some_and(|own| own != id);
     if foreign {
         let text = "These credentials are not for that container instance.";
         return Err(Refused::Instance("AccessDeniedException", text));
@@ -218,6 +225,9 @@ pub(crate) fn instance(state: &State, caller: &Caller, arn: &str) -> Result<Inst
             INACTIVE,
             "The container instance is deregistered.",
         )),
-        Some(_) => Ok(id),
+        Some(_) => sender
+            .check_good(state)
+            .map(|()| id)
+            .map_err(Refused::Fault),
     }
 }

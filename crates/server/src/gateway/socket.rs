@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use berth_agent_proto::envelope::MESSAGE_BYTES_MAX;
-use berth_agent_proto::server::Close;
+use berth_agent_proto::server::{CLOSE_POLICY, Close};
 
 /// How long one frame may take to be sent: an agent that takes longer does not read.
 const SEND_MAX: Duration = Duration::from_secs(30);
@@ -12,6 +12,12 @@ const SEND_MAX: Duration = Duration::from_secs(30);
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes that may wait to be written on one socket.
 const WRITE_BUFFER_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Why a socket is closed whose agent's credentials were ended.
+pub(crate) const SHUT_OUT: Close = Close {
+    code: CLOSE_POLICY,
+    reason: "the credentials were ended",
+};
 
 /// The peer does not read, or is gone.
 pub(crate) struct Gone;

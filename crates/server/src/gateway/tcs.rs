@@ -14,8 +14,9 @@ use http::request::Parts;
 
 use super::Gateway;
 use super::request::{self, AgentQuery, Visit};
-use super::socket::{Gone, close, limited, send};
+use super::socket::{Gone, SHUT_OUT, close, limited, send};
 use super::sockets::OpenTcs;
+use crate::accounts::Authenticated;
 use crate::app::Front;
 use crate::clock;
 use crate::contacts::Door;
@@ -34,18 +35,17 @@ pub(crate) async fn upgrade(
         account: None,
     };
     let opened = (|| {
-        let caller = visit.authenticate()?;
+        let sender = visit.authenticate()?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
-        let instance = request::instance(&state, &caller, query.get("containerInstance"))?;
-        Ok::<_, request::Refused>((app.gateway.clone(), instance))
+        let instance = request::instance(&state, &sender, query.get("containerInstance"))?;
+        Ok::<_, request::Refused>((app.gateway.clone(), instance, sender))
     })();
     let from = visit.from();
     match opened {
-        Ok((gateway, instance)) => {
-            limited(upgrade).on_upgrade(move |socket| run(gateway, (instance, from), socket))
-        }
+        Ok((gateway, instance, sender)) => limited(upgrade)
+            .on_upgrade(move |socket| run(gateway, (instance, from), sender, socket)),
         Err(refused) => {
             visit.note(&refused);
             refused.into_response()
@@ -53,7 +53,12 @@ pub(crate) async fn upgrade(
     }
 }
 
-async fn run(gateway: Arc<Gateway>, (instance, from): (InstanceId, IpAddr), mut socket: WebSocket) {
+async fn run(
+    gateway: Arc<Gateway>,
+    (instance, from): (InstanceId, IpAddr),
+    sender: Authenticated,
+    mut socket: WebSocket,
+) {
     let _open = OpenTcs::new(gateway.clone(), instance);
     let seed = u64::from_le_bytes(clock::random_bytes());
     let mut session = TcsSession::new(seed, clock::monotonic_ms());
@@ -77,6 +82,11 @@ async fn run(gateway: Arc<Gateway>, (instance, from): (InstanceId, IpAddr), mut 
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
+        }
+        // What was ended since the last message is not listened to.
+        if sender.check_good(&gateway.cx.state.snapshot()).is_err() {
+            close(&mut socket, SHUT_OUT).await;
+            return;
         }
         if carry_out(&gateway, (instance, from), &mut socket, out)
             .await

@@ -21,7 +21,7 @@ use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
 use crate::http::body::ROOM;
-use crate::http::own::{self, Own};
+use crate::http::own;
 use crate::http::refusals;
 
 /// The services that are known, served or not.
@@ -68,11 +68,11 @@ pub(crate) async fn handle(State(front): State<Arc<Front>>, request: Request<Bod
 }
 
 /// What the request turned out to be about, as far as it was understood.
-struct Named {
+pub(super) struct Named {
     /// Whose signature was good.
-    account: Option<AccountId>,
+    pub(super) account: Option<AccountId>,
     service: Option<&'static Service>,
-    operation: Option<&'static str>,
+    pub(super) operation: Option<&'static str>,
 }
 
 impl Named {
@@ -102,20 +102,8 @@ async fn answer(
             target_prefix: own::TARGET_PREFIX,
             operation: name,
         } => {
-            let own = Own::named(name).ok_or_else(|| Fault::unknown_operation(name))?;
-            named.operation = Some(own.name());
-            let base_url = base_url(received.headers, front.tls);
-            let access = &front.access;
-            let sender = access.authenticate(received, &base_url, &front.roles)?;
-            named.account = Some(sender.caller.scope.account);
-            // Not for tasks: it tells of machines, and of the tasks of others.
-            if sender.is_role {
-                return Err(access_denied(&sender.caller.arn, own.name()).into());
-            }
-            let app = front.readable().map_err(not_leading)?;
-            let running = caught(front, own.run(front, app, sender.caller, body));
-            let answered = tokio::time::timeout(HANDLING_MAX, running).await;
-            return answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")));
+            let answer = own::answer(front, received, &body, name, request_id, named);
+            return answered_in(HANDLING_MAX, caught(front, answer)).await;
         }
         Route::Json {
             target_prefix,
@@ -130,7 +118,7 @@ async fn answer(
     let base_url = base_url(received.headers, front.tls);
     let sender = front
         .access
-        .authenticate(received, &base_url, &front.roles)?;
+        .authenticate(received, &base_url, &front.sessions)?;
     named.account = Some(sender.caller.scope.account);
     let service = match named.service {
         Some(service) => service,
@@ -145,9 +133,6 @@ async fn answer(
     let known = service.operations.iter().find(|name| **name == operation);
     let known = known.ok_or_else(|| Fault::unknown_operation(&operation))?;
     named.operation = Some(known);
-    if sender.is_role && is_for_agents(known) {
-        return Err(access_denied(&sender.caller.arn, known).into());
-    }
     let now_ns = clock::monotonic_ns();
     let (scope, service_name) = (&sender.caller.scope, service.name);
     if !front.rates.admit(scope, service_name, known, now_ns) {
@@ -156,6 +141,7 @@ async fn answer(
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;
     let app = front.readable().map_err(not_leading)?;
+    sender.check_good(&app.newest.load())?;
     if sender.opens_world {
         front.worlds.open(&sender.caller.scope).await;
     }
@@ -165,6 +151,14 @@ async fn answer(
         true => REPORT_HANDLING_MAX,
         false => HANDLING_MAX,
     };
+    answered_in(patience, running).await
+}
+
+/// What comes of a call within this time.
+async fn answered_in<T>(
+    patience: Duration,
+    running: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
     let answered = tokio::time::timeout(patience, running).await;
     answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")))
 }
@@ -176,11 +170,6 @@ pub(super) fn is_for_agents(operation: &str) -> bool {
             operation,
             "RegisterContainerInstance" | "DiscoverPollEndpoint"
         )
-}
-
-fn access_denied(arn: &str, operation: &str) -> Fault {
-    let text = format!("User: {arn} is not authorized to perform: ecs:{operation}");
-    Fault::client("AccessDeniedException", text)
 }
 
 /// A handler's defect is its caller's 500, not the server's end.

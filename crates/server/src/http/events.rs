@@ -54,8 +54,8 @@ fn listen(front: &Front, request: &Request<Body>) -> Result<Listener, ApiError> 
     let base_url = base_url(received.headers, front.tls);
     let sender = front
         .access
-        .authenticate(&received, &base_url, &front.roles)?;
-    if sender.is_role {
+        .authenticate(&received, &base_url, &front.sessions)?;
+    if !sender.is_account() {
         let text = format!(
             "User: {} is not authorized to follow the events",
             sender.caller.arn

@@ -7,6 +7,9 @@ use super::tasks::FOREVER;
 use crate::Setting;
 use crate::field::{Field, PATIENCE, shell, text};
 
+/// What a task shows whose end nobody heard of.
+const ENDED_UNSEEN: &str = "Task ended while the server could not hear of it";
+
 pub(crate) fn agent_killed(setting: &Setting) {
     let mut field = Field::start(setting, &[]);
     field.register("stays", &json!([shell("main", FOREVER)]), &json!({}));
@@ -195,10 +198,8 @@ pub(crate) fn restored(setting: &Setting) {
     assert_eq!(field.containers(&[old.clone(), new]), before);
     assert!(field.agent_runs());
     // What the agent has long stopped, and the backup says runs, is found out.
-    println!(
-        "  stopped after the backup: {}",
-        field.describe(&stopped)["lastStatus"]
-    );
+    let seen = field.wait_until(&stopped, "STOPPED");
+    assert_eq!(seen["stoppedReason"], ENDED_UNSEEN, "{seen}");
     field.stop(&old);
     field.wait_until(&old, "STOPPED");
     field.finish();

@@ -221,6 +221,86 @@ fn stop_candidates_come_once_and_only_for_the_newest_manifest() {
     assert_eq!(answer.stop_tasks[0].desired_status, "STOPPED");
 }
 
+/// The text of an agent's answer to a heartbeat.
+fn heartbeat_ack(number: &str) -> String {
+    format!(r#"{{"type":"HeartbeatAckRequest","message":{{"messageId":"{number}"}}}}"#)
+}
+
+/// A session that has called the roll of these tasks: it, and the manifest's number.
+fn roll_called(expected: &[u8]) -> (AcsSession, i64) {
+    let mut session = session();
+    let mut out = Vec::new();
+    session.want_manifest(&mut out);
+    out.clear();
+    session.roll_call(expected.iter().copied().map(id).collect(), &mut out);
+    let [AcsOutput::Send(ToAgent::TaskManifestMessage(manifest))] = &out[..] else {
+        panic!("{out:?}");
+    };
+    assert!(manifest.tasks.is_empty());
+    (session, manifest.timeline)
+}
+
+/// The heartbeat that asks whether an agent has no more to say.
+fn fence(out: &[AcsOutput]) -> String {
+    let [AcsOutput::Send(ToAgent::HeartbeatMessage(beat))] = out else {
+        panic!("{out:?}");
+    };
+    beat.message_id.clone()
+}
+
+#[test]
+fn what_an_agent_does_not_name_at_a_roll_call_is_missing() {
+    let (mut session, number) = roll_called(&[1, 2, 3]);
+    let mut out = Vec::new();
+    let here = id(2);
+    let answer = format!(
+        r#"{{"type":"TaskStopVerificationMessage","message":{{"messageId":"{number}",
+        "stopCandidates":[{{"taskArn":"arn:aws:ecs:r:a:task/c/{here}","taskClusterArn":"c",
+        "desiredStatus":"STOPPED"}}]}}}}"#
+    );
+    session.received(1, &answer, &mut out);
+    assert_eq!(out[0], AcsOutput::Missing(vec![id(1), id(3)]));
+    assert!(matches!(out[1], AcsOutput::StopCandidates { .. }));
+    // The ack may come after the answer, and asks for nothing then.
+    out.clear();
+    session.received(2, &ack(number), &mut out);
+    assert_eq!(out, []);
+}
+
+#[test]
+fn an_agent_without_tasks_acks_a_roll_call_and_has_no_more_to_say() {
+    let (mut session, number) = roll_called(&[1]);
+    let mut out = Vec::new();
+    session.received(1, &ack(number), &mut out);
+    let beat = fence(&out);
+    out.clear();
+    session.received(2, &heartbeat_ack("7"), &mut out);
+    session.received(2, &ack(number), &mut out);
+    assert_eq!(out, []);
+    session.received(3, &heartbeat_ack(&beat), &mut out);
+    assert_eq!(out, [AcsOutput::Missing(vec![id(1)])]);
+    out.clear();
+    session.received(4, &heartbeat_ack(&beat), &mut out);
+    assert_eq!(out, []);
+}
+
+#[test]
+fn nothing_is_missing_when_all_answer_and_nothing_is_told_without_an_ack() {
+    let (mut session, number) = roll_called(&[1]);
+    let mut out = Vec::new();
+    session.received(1, &heartbeat_ack("1"), &mut out);
+    let here = id(1);
+    let answer = format!(
+        r#"{{"type":"TaskStopVerificationMessage","message":{{"messageId":"{number}",
+        "stopCandidates":[{{"taskArn":"arn:aws:ecs:r:a:task/c/{here}","taskClusterArn":"c",
+        "desiredStatus":"STOPPED"}}]}}}}"#
+    );
+    session.received(1, &answer, &mut out);
+    let [AcsOutput::StopCandidates { .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+}
+
 #[test]
 fn credentials_are_asked_for_only_when_the_agent_has_none() {
     let mut out = Vec::new();

@@ -1,7 +1,8 @@
 //! DiscoverPollEndpoint (agent protocol reference §2.3).
 
-use berth_api::ecs;
+use berth_api::ecs::{self, op};
 
+use crate::access::Resource;
 use crate::call::Call;
 use crate::ecs::names::{cluster_key, instance_id};
 use crate::error::ApiError;
@@ -21,10 +22,14 @@ pub(crate) async fn discover_poll_endpoint(
     input: ecs::DiscoverPollEndpointRequest,
 ) -> Result<ecs::DiscoverPollEndpointResponse, ApiError> {
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
-    let instance = input.container_instance.as_deref();
-    if let Some(instance) = instance.filter(|given| !given.is_empty()) {
-        instance_id(&cluster, instance)?;
-    }
+    let given = input.container_instance.as_deref();
+    let given = given.filter(|given| !given.is_empty());
+    let instance = match given {
+        Some(given) => instance_id(&cluster, given)?,
+        None => call.caller.instance(),
+    };
+    let (resource, arn) = (Resource::Instance(instance), given.unwrap_or_default());
+    call.authorize::<op::DiscoverPollEndpoint>(&resource, arn)?;
     let advertised = call.cx.limits.advertise_url.as_ref();
     let base = advertised.unwrap_or(&call.caller.base_url);
     let base = base.trim_end_matches('/');

@@ -20,6 +20,7 @@ use berth_model::time::Timestamp;
 use berth_state::Tx;
 use berth_wire::EpochSeconds;
 
+use crate::access::{self, Resource};
 use crate::call::Call;
 use crate::ecs::agents::address::reported_address;
 use crate::ecs::fault::{access_denied, invalid};
@@ -156,9 +157,20 @@ async fn take(
         if task.spec.cluster.scope != caller.scope || task.instance.is_none() {
             return Ok(());
         }
-        if caller.instance.is_some() && caller.instance != task.instance {
+        let on = task.instance;
+        if !access::allows(
+            &caller.principal,
+            ecs::SERVICE.name,
+            operation,
+            &Resource::Task { id: Some(id), on },
+        ) {
             let arn = task.spec.cluster.task_arn(id);
-            return Err(access_denied(&caller.arn, operation, &arn));
+            return Err(access_denied(
+                &caller.arn,
+                ecs::SERVICE.name,
+                operation,
+                &arn,
+            ));
         }
         put_report(tx, &task, &report);
         Ok(())

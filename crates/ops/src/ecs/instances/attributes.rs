@@ -1,6 +1,5 @@
 //! PutAttributes, DeleteAttributes and ListAttributes (reference §2.8, §5.2).
 
-use berth_api::Operation;
 use berth_api::ecs::{self, Fault, op};
 use berth_model::arn::is_arn;
 use berth_model::id::InstanceId;
@@ -37,7 +36,7 @@ pub(crate) async fn put_attributes(
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
     let wanted = parse(&cluster, input.attributes.as_deref())?;
     for one in &wanted {
-        one.target.check_own(&call, op::PutAttributes::NAME)?;
+        one.target.check_own::<op::PutAttributes>(&call)?;
         check_put(&one.attribute)?;
     }
     let put = call
@@ -61,7 +60,7 @@ pub(crate) async fn delete_attributes(
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
     let wanted = parse(&cluster, input.attributes.as_deref())?;
     for one in &wanted {
-        one.target.check_own(&call, op::DeleteAttributes::NAME)?;
+        one.target.check_own::<op::DeleteAttributes>(&call)?;
     }
     let deleted = call
         .transact(move |tx| {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use berth_api::Operation;
 use berth_api::ecs::{self, op};
 use berth_model::id::TaskId;
 use berth_model::instance::{ContainerInstance, InstanceStatus};
@@ -16,6 +15,7 @@ use crate::ecs::instances::named::{Named, not_found};
 use crate::ecs::instances::render::{Include, View};
 use crate::ecs::names::{active_cluster, cluster_key};
 use crate::error::ApiError;
+use crate::joining;
 
 /// What a task shows whose instance was deregistered under it ([O], reference §4.4).
 const FORCED: &str = "Container instance deregistration forced by user";
@@ -29,7 +29,7 @@ pub(crate) async fn deregister_container_instance(
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
     let given = input.container_instance.as_deref().unwrap_or_default();
     let named = Named::parse(&cluster, given)?;
-    named.check_own(&call, op::DeregisterContainerInstance::NAME)?;
+    named.check_own::<op::DeregisterContainerInstance>(&call)?;
     let force = input.force.unwrap_or(false);
     let instance = call
         .transact(move |tx| deregister(tx, &cluster, &named, force))
@@ -81,6 +81,7 @@ fn deregister(
     gone.deregistered_at = Some(tx.now());
     gone.version += 1;
     tx.put_instance(gone);
+    joining::revoke_machine(tx, instance.id);
     let saved = tx.state().instances.get(&instance.id).cloned();
     saved.ok_or_else(not_found)
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use berth_api::Operation;
 use berth_api::ecs::{self, Fault};
 use berth_model::id::InstanceId;
 use berth_model::instance::ContainerInstance;
 use berth_model::name::ClusterKey;
 use berth_state::State;
 
+use crate::access::Resource;
 use crate::call::Call;
-use crate::ecs::fault::{access_denied, client, invalid};
+use crate::ecs::fault::{client, invalid};
 use crate::ecs::names::instance_id;
 use crate::error::ApiError;
 
@@ -87,11 +89,8 @@ impl Named {
     ///
     /// # Errors
     /// AccessDeniedException.
-    pub(super) fn check_own(&self, call: &Call, operation: &str) -> Result<(), ApiError> {
-        if call.caller.instance.is_none() || call.caller.instance == self.id {
-            return Ok(());
-        }
-        Err(access_denied(&call.caller.arn, operation, &self.arn))
+    pub(super) fn check_own<O: Operation>(&self, call: &Call) -> Result<(), ApiError> {
+        call.authorize::<O>(&Resource::Instance(self.id), &self.arn)
     }
 }
 

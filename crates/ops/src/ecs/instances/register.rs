@@ -1,5 +1,6 @@
 //! RegisterContainerInstance: new, again, and adopted (agent protocol reference §2.2).
 
+use berth_api::Operation;
 use berth_api::ecs::{self, Fault, op};
 use berth_model::arn::is_arn;
 use berth_model::id::InstanceId;
@@ -13,6 +14,7 @@ use berth_model::text::Text;
 use berth_state::{Connection, Tx};
 use serde::Deserialize;
 
+use crate::access::{AgentRights, Principal};
 use crate::call::Call;
 use crate::ecs::fault::{access_denied, invalid};
 use crate::ecs::instances::registration::{self, Registration};
@@ -46,8 +48,8 @@ struct Register {
     known_as: Option<InstanceId>,
     token: Option<Text>,
     caller_arn: Text,
-    /// The instance that the caller's credentials are for.
-    caller_instance: Option<InstanceId>,
+    /// What the caller's credentials are for, when they are a joined agent's.
+    rights: Option<AgentRights>,
 }
 
 /// Makes a machine an instance of a cluster, or renews that it is one.
@@ -101,7 +103,10 @@ fn parse(call: &Call, input: &ecs::RegisterContainerInstanceRequest) -> Result<R
         known_as,
         token: token.map(Text::from),
         caller_arn: Text::new(&call.caller.arn),
-        caller_instance: call.caller.instance,
+        rights: match &call.caller.principal {
+            Principal::Agent(rights) => Some(rights.clone()),
+            Principal::Account | Principal::TaskRole { .. } | Principal::ExecutionRole => None,
+        },
     })
 }
 
@@ -127,12 +132,10 @@ impl Register {
             let found = tx.state().instance_by_token(&self.cluster, token)?;
             Some(found.id)
         };
-        let known = self.known_as.or_else(by_token);
-        if self.caller_instance.is_some() && self.caller_instance != known {
-            let arn = known.map_or_else(|| self.cluster.arn(), |id| self.cluster.instance_arn(id));
-            let operation = "RegisterContainerInstance";
-            return Err(access_denied(&self.caller_arn, operation, &arn));
-        }
+        let known = match &self.rights {
+            Some(rights) => Some(self.own(rights)?),
+            None => self.known_as.or_else(by_token),
+        };
         let before = known.and_then(|id| tx.state().instances.get(&id).cloned());
         let instance = match before {
             Some(before) => self.renewed(&before)?,
@@ -155,6 +158,28 @@ impl Register {
         }
         tx.put_instance(instance);
         Ok(id)
+    }
+
+    /// The instance of a joined agent, which is the same whether it says so or not.
+    fn own(&self, rights: &AgentRights) -> Result<InstanceId, ApiError> {
+        let AgentRights {
+            instance,
+            cluster,
+            fargate,
+        } = rights;
+        let named = self.known_as.unwrap_or(*instance);
+        let offer = Offer::of_attributes(&self.registration.attributes);
+        if named == *instance && self.cluster == *cluster && (*fargate || !offer.fargate) {
+            return Ok(named);
+        }
+        let operation = op::RegisterContainerInstance::NAME;
+        let arn = self.cluster.instance_arn(named);
+        Err(access_denied(
+            &self.caller_arn,
+            ecs::SERVICE.name,
+            operation,
+            &arn,
+        ))
     }
 
     fn fresh(&self, id: InstanceId, tx: &Tx<'_>) -> Result<ContainerInstance, ApiError> {

@@ -1,6 +1,5 @@
 //! UpdateContainerInstancesState and UpdateContainerAgent (reference §1.7, §5.3).
 
-use berth_api::Operation;
 use berth_api::ecs::{self, Fault, op};
 use berth_model::instance::{ContainerInstance, InstanceStatus};
 use berth_model::name::ClusterKey;
@@ -41,7 +40,7 @@ pub(crate) async fn update_container_instances_state(
     let given = input.container_instances.as_deref();
     let named = Named::parse_all(&cluster, given, INSTANCES_MAX)?;
     for named in &named {
-        named.check_own(&call, op::UpdateContainerInstancesState::NAME)?;
+        named.check_own::<op::UpdateContainerInstancesState>(&call)?;
     }
     let (changed, failures) = call
         .transact(move |tx| update(tx, &cluster, &named, status))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use berth_api::Operation;
 use berth_api::ecs::{self, op};
 use berth_model::name::ClusterKey;
 use berth_model::task::{LastStatus, Task};
@@ -67,6 +68,18 @@ fn render(cluster: &ClusterKey, task: &Task, now: Timestamp) -> ecs::ProtectedTa
     }
 }
 
+/// Refuses a caller that names tasks that are not its own, and has rights for those alone.
+fn check_own<O: Operation>(
+    call: &Call,
+    cluster: &ClusterKey,
+    given: &[String],
+) -> Result<(), ApiError> {
+    for given in given {
+        call.authorize_task::<O>(task_id(cluster, given)?, given)?;
+    }
+    Ok(())
+}
+
 fn check_count(given: usize, max: usize) -> Result<(), ApiError> {
     if given > max {
         return Err(invalid(format!("tasks can have at most {max} items.")));
@@ -88,6 +101,7 @@ pub(crate) async fn get_task_protection(
     let state = call.snapshot();
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
     active_cluster(&state, &cluster)?;
+    check_own::<op::GetTaskProtection>(&call, &cluster, given)?;
     let found = named(&state, &cluster, given)?;
     let now = (call.cx.wall)();
     Ok(ecs::GetTaskProtectionResponse {
@@ -121,6 +135,7 @@ pub(crate) async fn update_task_protection(
         )));
     }
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
+    check_own::<op::UpdateTaskProtection>(&call, &cluster, &given)?;
     let spec_cluster = cluster.clone();
     let (found, now) = call
         .transact(move |tx| {

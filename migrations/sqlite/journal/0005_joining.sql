@@ -1,0 +1,1 @@
+-- Nothing here: a number has one file for each database.
