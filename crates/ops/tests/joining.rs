@@ -16,7 +16,7 @@ const OTHER_MACHINE: &str = "fedcba9876543210fedcba9876543210";
 
 fn bench() -> Bench {
     let bench = Bench::default();
-    bench.call("CreateCluster", "{}").unwrap();
+    bench.call("CreateCluster", "{}").expect("a cluster");
     bench
 }
 
@@ -31,16 +31,16 @@ fn create_as(bench: &Bench, principal: Principal, input: &Value) -> Result<Value
 }
 
 fn create(bench: &Bench, input: &Value) -> Value {
-    create_as(bench, Principal::Account, input).unwrap()
+    create_as(bench, Principal::Account, input).expect("a token")
 }
 
 fn list(bench: &Bench) -> Value {
-    joining::list(&bench.own_call(Principal::Account), b"{}").unwrap()
+    joining::list(&bench.own_call(Principal::Account), b"{}").expect("a list")
 }
 
 fn revoke(bench: &Bench, input: &Value) -> Value {
     let call = bench.own_call(Principal::Account);
-    now(joining::revoke(call, input.to_string().as_bytes())).unwrap()
+    now(joining::revoke(call, input.to_string().as_bytes())).expect("revoked")
 }
 
 fn join(bench: &Bench, token: &str, machine: &str) -> Result<Enrolled, String> {
@@ -54,7 +54,7 @@ fn join_with(bench: &Bench, input: &Value) -> Result<Enrolled, String> {
 }
 
 fn token(made: &Value) -> String {
-    made["token"].as_str().unwrap().to_owned()
+    made["token"].as_str().expect("a token").to_owned()
 }
 
 fn good(bench: &Bench, enrolled: &Enrolled) -> bool {
