@@ -161,7 +161,7 @@ impl<'v> Look<'v> {
             return Condition::Starting;
         }
         let unchecked = !task.has_check && task.targets == TargetHealth::None;
-        if unchecked && !self.is_past(started + view.counts_healthy_after()) {
+        if unchecked && !self.is_past(started + view.counts_healthy_after(task)) {
             return Condition::Starting;
         }
         Condition::Healthy
@@ -205,6 +205,6 @@ pub(super) fn healthy_since(view: &ServiceView<'_>, seen: &Seen<'_>) -> Option<T
     Some(if seen.task.has_check {
         started
     } else {
-        started + view.counts_healthy_after()
+        started + view.counts_healthy_after(seen.task)
     })
 }

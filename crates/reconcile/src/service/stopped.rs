@@ -128,7 +128,7 @@ fn failed(view: &ServiceView<'_>, task: &TaskView, at: Timestamp) -> bool {
     let was_healthy = match task.started_at {
         None => false,
         Some(_) if task.has_check => task.health == Health::Healthy,
-        Some(started) => started + view.counts_healthy_after() <= at,
+        Some(started) => started + view.counts_healthy_after(task) <= at,
     };
     by_itself(task) && !was_healthy
 }

@@ -106,13 +106,15 @@ pub enum Target {
 pub(super) const WATCHED_HEALTHY_AFTER: Duration = Duration::from_secs(5);
 
 impl ServiceView<'_> {
-    /// How long after RUNNING a task without checks counts as healthy now.
-    pub(super) fn counts_healthy_after(&self) -> Duration {
-        let under_way = self.deployments.iter().any(|deployment| {
-            deployment.rollout.status == DeploymentStatus::Primary
+    /// How long after RUNNING this task counts as healthy when nothing checks it. What was healthy
+    /// before a watched deployment began stays so.
+    pub(super) fn counts_healthy_after(&self, task: &TaskView) -> Duration {
+        let brought = self.deployments.iter().any(|deployment| {
+            task.deployment == deployment.id
+                && deployment.rollout.status == DeploymentStatus::Primary
                 && deployment.rollout.state == RolloutState::InProgress
         });
-        match self.breaker.enabled && under_way {
+        match self.breaker.enabled && brought {
             true => self.healthy_after.max(WATCHED_HEALTHY_AFTER),
             false => self.healthy_after,
         }
