@@ -30,6 +30,19 @@ pub struct Refused {
     pub text: String,
 }
 
+impl Refused {
+    pub(crate) fn of(written: &str) -> Refused {
+        let text = written.trim().to_owned();
+        let code = text
+            .split_once('(')
+            .and_then(|(_, rest)| rest.split_once(')'));
+        Refused {
+            code: code.map_or_else(String::new, |(code, _)| code.to_owned()),
+            text,
+        }
+    }
+}
+
 impl Aws {
     /// Pointed at this URL.
     #[must_use]
@@ -88,14 +101,7 @@ impl Aws {
             let text = String::from_utf8_lossy(&output.stdout);
             return Ok(serde_json::from_str(&text).unwrap_or(Value::Null));
         }
-        let text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let code = text
-            .split_once('(')
-            .and_then(|(_, rest)| rest.split_once(')'));
-        Err(Refused {
-            code: code.map_or_else(String::new, |(code, _)| code.to_owned()),
-            text,
-        })
+        Err(Refused::of(&String::from_utf8_lossy(&output.stderr)))
     }
 
     fn command(&self) -> Command {
@@ -105,7 +111,7 @@ impl Aws {
         command
     }
 
-    fn set_environment(&self, command: &mut Command) {
+    pub(crate) fn set_environment(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("AWS_") {
                 command.env_remove(name);
@@ -154,7 +160,9 @@ pub fn client(aws: &Aws, mut command: Command) -> Value {
     serde_json::from_str(last).unwrap_or_else(|_| panic!("not JSON: {last:?}"))
 }
 
-fn tool(name: &str) -> PathBuf {
+/// A program of the project's own Python environment, such as `aws` or `python`.
+#[must_use]
+pub fn tool(name: &str) -> PathBuf {
     let path = project_root().join(".venv/bin").join(name);
     assert!(
         path.exists(),

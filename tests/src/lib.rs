@@ -17,6 +17,7 @@
 mod agent_socket;
 mod call;
 mod certificates;
+mod cli;
 mod clients;
 mod deadline;
 mod docker;
@@ -33,7 +34,8 @@ pub mod transcript;
 pub use agent_socket::{AgentSocket, Frame, Refusal, encoded};
 pub use call::{Caller, Key};
 pub use certificates::make_certificates;
-pub use clients::{Aws, Refused, client, python};
+pub use cli::Cli;
+pub use clients::{Aws, Refused, client, python, tool};
 pub use deadline::{SOON, wait_for};
 pub use docker::{Docker, IMAGE};
 pub use link::{Link, Tape, Track};

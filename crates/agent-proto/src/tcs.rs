@@ -160,7 +160,7 @@ pub struct TaskMetric {
 pub struct ContainerMetric {
     /// The container's name.
     pub container_name: String,
-    /// Percent of the whole host.
+    /// Percent of the whole host; of a part of one, where the agent registered no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_stats_set: Option<StatsSet>,
     /// MiB in use.

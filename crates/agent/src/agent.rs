@@ -234,15 +234,18 @@ impl Shell {
                 ..Status::default()
             });
         }
+        let capacity = register::capacity(&config, &facts);
+        // Of what was registered, so that the server finds the CPU units again by what it knows.
+        let telemetry = Telemetry::new(&config.cluster, &instance, capacity.cpu);
         let engine = Engine::new(EngineConfig {
-            capacity: register::capacity(&config, &facts),
+            capacity,
             cleanup_wait: config.cleanup_wait,
             stop_timeout: config.stop_timeout,
             seed: chance.next_u64(),
         });
         let now = shared.clock.now();
         let mut shell = Self {
-            telemetry: Telemetry::new(&config.cluster, &instance, facts.cpu_units),
+            telemetry,
             events: shared.runtime.events(&instance),
             acs: AcsSession::new(chance.next_u64(), identity.manifest, now),
             tcs: TcsSession::new(chance.next_u64(), now),

@@ -109,7 +109,7 @@ impl Telemetry {
             seconds
         });
         let seconds = seconds.filter(|seconds| *seconds > 0.0);
-        // Percent of the whole machine: of all its cores.
+        // Percent of all that the agent registered, which is the whole machine for a stock agent.
         let cpu = before.as_ref().zip(seconds).map(|((_, old, _), seconds)| {
             let used = float(usage.cpu_ns.saturating_sub(old.cpu_ns)) / 1e9;
             #[expect(clippy::cast_precision_loss, reason = "CPU units of one machine")]

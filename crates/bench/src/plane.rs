@@ -12,7 +12,7 @@ use berth_model::name::ServiceKey;
 use berth_model::scheduler::RolloutState;
 use berth_model::task::{Desired, LastStatus};
 use berth_model::time::Timestamp;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, PageTokens};
+use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, NoMetrics, PageTokens};
 use berth_reconcile::services::{Looked, Surroundings, look};
 use berth_state::{
     Changed, Failure, Gathered, Handle, Ids, Inbox, Job, Lane, Loader, Outcome, State, Writer,
@@ -94,6 +94,7 @@ impl Plane {
             state: Handle::new(inbox.clone(), newest),
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
+            metrics: Arc::new(NoMetrics),
             history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {

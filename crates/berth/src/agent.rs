@@ -10,6 +10,7 @@ use berth_agent::agent::Outlook;
 use berth_agent::config::Capacity;
 use berth_agent::fleet;
 use berth_agent::http::{KeySource, Keys};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::agents::{self, Identity, Place, pull_behavior, variable};
@@ -31,12 +32,15 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     }
     let data_dir = data_dir::resolve(agent.data_dir.as_deref(), "agent")?;
     server::make_folder(&data_dir)?;
+    let endpoints = OnceCell::new();
     let place = Place {
         server: &agent.server,
         region: &agent.region,
         keys: keys(agent.credentials_file.as_deref())?,
         ca_file: agent.ca_file.as_deref(),
         data_dir: data_dir.clone(),
+        endpoints: &endpoints,
+        endpoints_dir: &data_dir,
         work: &agent.work,
         cpu: agent.cpu,
         memory: agent.memory,
@@ -80,9 +84,6 @@ pub(crate) async fn run(agent: Agent) -> Result<(), Failure> {
     };
     for (config, outlook) in configs.iter().zip(&outlooks) {
         place.serve_tasks(&workshop, config, outlook);
-    }
-    if let Some(endpoints) = &workshop.endpoints {
-        endpoints.redirect().await;
     }
     let run = fleet::run(configs, &workshop.shared, workshop.kept, outlooks, cancel);
     let ended = run.await;

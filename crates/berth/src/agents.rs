@@ -17,6 +17,7 @@ use berth_agent::runtime::docker::logs::ServerLogs;
 use berth_agent::runtime::docker::{DockerRuntime, DockerSettings};
 use berth_agent::runtime::simulated::{RunTime, Simulated, SimulatedConfig};
 use berth_agent::runtime::{PullBehavior, Runtime};
+use tokio::sync::OnceCell;
 
 use crate::cli::{self, ImagePullBehavior, Simulation, Work};
 use crate::exit::Failure;
@@ -55,6 +56,11 @@ pub(crate) struct Place<'a> {
     pub(crate) ca_file: Option<&'a Path>,
     /// The folder of these agents alone.
     pub(crate) data_dir: PathBuf,
+    /// What tasks call, made by the first place that is opened: the places of one process share
+    /// it, for 169.254.170.2 leads to one port of the machine.
+    pub(crate) endpoints: &'a OnceCell<TaskEndpoints>,
+    /// Where the endpoints' port is kept.
+    pub(crate) endpoints_dir: &'a Path,
     pub(crate) work: &'a Work,
     pub(crate) cpu: Option<u32>,
     pub(crate) memory: Option<u32>,
@@ -108,8 +114,14 @@ impl Place<'_> {
         let runtime: Arc<dyn Runtime> = match self.work.runtime {
             cli::Runtime::Docker => {
                 let docker = told("Docker to answer", self.docker(&api)).await?;
-                let starting = TaskEndpoints::start(&docker, &self.data_dir);
-                endpoints = Some(told("the addresses that tasks call", starting).await?);
+                let starting = self
+                    .endpoints
+                    .get_or_try_init(|| TaskEndpoints::start(&docker, self.endpoints_dir));
+                endpoints = Some(
+                    told("the addresses that tasks call", starting)
+                        .await?
+                        .clone(),
+                );
                 Arc::new(docker)
             }
             cli::Runtime::Simulated => self.simulated(clock, &journal, &loaded)?,

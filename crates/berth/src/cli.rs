@@ -14,6 +14,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::duration::parse_duration;
+use crate::top::Sort;
 
 /// Where `berth dev` listens, and where `make up` and the documentation expect it.
 pub(crate) const LISTEN: &str = "127.0.0.1:7070";
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Env(Env),
     /// What the server is doing.
     Status(Status),
+    /// What runs, with the CPU and memory that it uses.
+    Top(Top),
     /// Why a task waits or a service lacks tasks, or where they went: a sentence per instance.
     Explain(Explain),
     /// Checks this machine and a data directory, and repairs what can be repaired.
@@ -100,7 +103,37 @@ pub(crate) enum Capacity {
     Fargate,
 }
 
-/// How long things last, in what a server decides.
+/// The rates that callers are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rates {
+    /// None.
+    Off,
+    /// The quotas that Amazon documents for the ECS API, for each account and region.
+    Ecs,
+}
+
+/// What `/metrics` tells of what runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetricsDetail {
+    /// No names: only figures of the server itself.
+    Server,
+    /// Clusters and services by name.
+    Service,
+    /// Tasks as well.
+    Task,
+}
+
+impl From<MetricsDetail> for berth_server::MetricsDetail {
+    fn from(detail: MetricsDetail) -> Self {
+        match detail {
+            MetricsDetail::Server => Self::Server,
+            MetricsDetail::Service => Self::Service,
+            MetricsDetail::Task => Self::Task,
+        }
+    }
+}
+
+/// How long things last and how much there may be, in what a server decides.
 #[derive(Debug, Args)]
 pub(crate) struct Limits {
     /// After this long without its agent, an instance's service tasks are replaced.
@@ -159,6 +192,17 @@ pub(crate) struct Limits {
         default_value_t = 4096
     )]
     pub(crate) log_mib_max: u32,
+    /// How many calls each account may make; those beyond it are answered ThrottlingException.
+    #[arg(long, env = "BERTH_RATE_LIMITS", value_enum, default_value = "off")]
+    pub(crate) rate_limits: Rates,
+    /// What /metrics, which is not signed, tells of what runs.
+    #[arg(
+        long,
+        env = "BERTH_METRICS_DETAIL",
+        value_enum,
+        default_value = "service"
+    )]
+    pub(crate) metrics_detail: MetricsDetail,
 }
 
 /// What an agent does with containers.
@@ -501,8 +545,100 @@ pub(crate) struct Trust {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
+/// A running server, and who asks it.
 #[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// The server's data directory, where its address and its key are [default: that of berth dev].
+    #[arg(long, env = "BERTH_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The server's database, where its key is sealed under the secret file.
+    #[arg(
+        long,
+        env = "BERTH_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) database_url: Option<String>,
+    /// The secret that servers on one database share.
+    #[arg(long, env = "BERTH_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// The server, if it is not this machine's. Signed for with AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY of the environment.
+    #[arg(long, env = "BERTH_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The account, with a server that lets everybody in.
+    #[arg(
+        long,
+        env = "BERTH_ACCOUNT",
+        value_name = "12 DIGITS",
+        default_value = "000000000000"
+    )]
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// Only this cluster.
+    #[arg(long, env = "BERTH_CLUSTER", value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Only services of this name, and their tasks.
+    #[arg(long, env = "BERTH_SERVICE", value_name = "NAME")]
+    pub(crate) service: Option<String>,
+    /// What comes first.
+    #[arg(long, env = "BERTH_SORT", value_enum, default_value = "cpu")]
+    pub(crate) sort: Sort,
+    /// The most tasks to show.
+    #[arg(long, env = "BERTH_TASKS", value_name = "N", default_value_t = 100)]
+    pub(crate) tasks: usize,
+    /// Show it once, as is done where the output is no terminal.
+    #[arg(long, env = "BERTH_ONCE")]
+    pub(crate) once: bool,
+    /// How often to look anew.
+    #[arg(long, env = "BERTH_EVERY", value_name = "TIME",
+          default_value = "2s", value_parser = parse_duration)]
+    pub(crate) every: Duration,
+    /// For people or for programs: json is shown once, with the minutes of the last hour.
+    #[arg(long, env = "BERTH_OUTPUT", default_value = "text",
+          value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub(crate) output: String,
+}
+
+/// What a doctor looks at instead.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DoctorWhat {
+    /// Why an agent does not come up, as its server sees it.
+    Agent(DoctorAgent),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorAgent {
+    /// The container instance, by id or ARN [default: all, and what was refused to anybody].
+    pub(crate) instance: Option<String>,
+    /// Only this machine: an address that agents come from, or its id (--machine of berth agent).
+    #[arg(
+        long,
+        env = "BERTH_MACHINE",
+        value_name = "ADDRESS|ID",
+        conflicts_with = "instance"
+    )]
+    pub(crate) machine: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// For people or for programs.
+    #[arg(long, env = "BERTH_OUTPUT", default_value = "text",
+          value_parser = PossibleValuesParser::new(["text", "json"]))]
+    pub(crate) output: String,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Doctor {
+    #[command(subcommand)]
+    pub(crate) what: Option<DoctorWhat>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The secret that servers on one database share, for the key that is sealed under it.
@@ -564,7 +700,10 @@ mod tests {
     fn every_flag_has_its_variable() {
         let cli = Cli::command();
         let mut seen = 0;
-        for command in cli.get_subcommands().chain([&cli]) {
+        let within = cli
+            .get_subcommands()
+            .flat_map(clap::Command::get_subcommands);
+        for command in cli.get_subcommands().chain(within).chain([&cli]) {
             for arg in command.get_arguments() {
                 let Some(long) = arg
                     .get_long()
@@ -598,10 +737,16 @@ mod tests {
             "berth env --data-dir d",
             "berth status --output json",
             "berth status --server https://b --ca-file c --alive",
+            "berth top --cluster c --service s --sort memory --tasks 5 --once",
+            "berth top --server https://b --ca-file c --every 5s",
+            "berth top --output json --account 123456789012",
             "berth explain 0123456789abcdef0123456789abcdef --cluster c --output json",
             "berth explain web --server https://b --ca-file c --region eu-west-1",
             "berth doctor --set-aside tasks/k",
             "berth doctor --server https://b --ca-file c",
+            "berth doctor agent",
+            "berth doctor agent 0123 --data-dir d --output json",
+            "berth doctor agent --machine 10.0.0.7 --server https://b --ca-file c",
             "berth backup f",
             "berth restore f --data-dir d",
             "berth move --to postgres://x --secret-file s",

@@ -9,6 +9,7 @@ use berth_agent::http::{ApiClient, Dialer};
 use serde_json::{Value, json};
 
 use crate::cli::Explain;
+use crate::client::keys_for;
 use crate::exit::Failure;
 use crate::{data_dir, keys};
 
@@ -46,7 +47,7 @@ pub(crate) async fn run(explain: &Explain) -> Result<(), Failure> {
     let dialer = dialer.context("the certificates cannot be used")?;
     let api = ApiClient::new(dialer, uri, env!("CARGO_PKG_VERSION"), Clock::start());
     let api = api.with_context(|| format!("not a server's URL: {url}"))?;
-    let signer = keys::to_sign_with(made.as_ref(), &subject.account);
+    let signer = keys_for(made.as_ref(), &subject.account);
     let signer = signer.signer(&subject.region, "ecs");
     let body = subject.question.to_string().into_bytes();
     let answer = api.call_target(&signer, TARGET, body).await;

@@ -3,10 +3,8 @@
 
 use std::path::Path;
 
-use berth_agent::http::Keys;
 use berth_server::{Location, MadeAccessKey, Secrets, SecretsError};
 
-use crate::agents::variable;
 use crate::exit::Failure;
 use crate::server;
 
@@ -42,22 +40,6 @@ pub(crate) async fn made(
     };
     let made = Secrets::made_access_key(&location, data_dir, secret_file).await;
     made.map_err(failure)
-}
-
-/// What a small command signs with: the environment's keys, else those that the server made, else
-/// the account's name as the key, which a server that lets everybody in takes.
-pub(crate) fn to_sign_with(made: Option<&MadeAccessKey>, account: &str) -> Keys {
-    let given = variable("AWS_ACCESS_KEY_ID").zip(variable("AWS_SECRET_ACCESS_KEY"));
-    let (access_key_id, secret_access_key) = match (given, made) {
-        (Some(given), _) => given,
-        (None, Some(made)) => (made.access_key_id.clone(), made.secret_access_key.clone()),
-        (None, None) => (account.to_owned(), "berth".to_owned()),
-    };
-    Keys {
-        access_key_id,
-        secret_access_key,
-        session_token: variable("AWS_SESSION_TOKEN"),
-    }
 }
 
 /// What it means for a command that secrets cannot be had.

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::agents::{Identity, Place, pull_behavior, told};
 use crate::cli::{Dev, ImagePullBehavior, Runtime};
 use crate::exit::Failure;
+use crate::task_endpoints::TaskEndpoints;
 
 /// The cluster that the agents join in every world.
 const CLUSTER: &str = "default";
@@ -35,6 +36,8 @@ pub(crate) struct LocalAgents {
     server: String,
     folder: PathBuf,
     worlds: Mutex<HashMap<World, Arc<OnceCell<()>>>>,
+    /// What the tasks of every world call.
+    endpoints: OnceCell<TaskEndpoints>,
     running: TaskTracker,
     cancel: CancellationToken,
 }
@@ -53,6 +56,7 @@ impl LocalAgents {
             server,
             folder: data_dir.join(FOLDER),
             worlds: Mutex::default(),
+            endpoints: OnceCell::new(),
             running: TaskTracker::new(),
             cancel: CancellationToken::new(),
         })
@@ -107,6 +111,8 @@ impl LocalAgents {
             data_dir: self
                 .folder
                 .join(format!("{}_{}", world.account, world.region)),
+            endpoints: &self.endpoints,
+            endpoints_dir: &self.folder,
             work: &dev.work,
             cpu: dev.agent_cpu,
             memory: dev.agent_memory,
@@ -175,6 +181,9 @@ impl LocalAgents {
         self.cancel.cancel();
         self.running.close();
         self.running.wait().await;
+        if let Some(endpoints) = self.endpoints.get() {
+            endpoints.stop_redirecting().await;
+        }
     }
 }
 

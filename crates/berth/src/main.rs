@@ -7,10 +7,12 @@ mod agent;
 mod agents;
 mod banner;
 mod cli;
+mod client;
 mod control;
 mod data_dir;
 mod dev;
 mod doctor;
+mod doctor_agent;
 mod duration;
 mod env;
 mod exit;
@@ -26,6 +28,7 @@ mod settings;
 mod status;
 mod strangers;
 mod task_endpoints;
+mod top;
 mod upkeep;
 
 use std::process::ExitCode;
@@ -34,7 +37,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, DoctorWhat};
 use crate::exit::Failure;
 
 /// Answers are made of many small strings: a third of the time of a DescribeTasks of a hundred
@@ -71,6 +74,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Env(env) => wait_for(env::run(&env))?,
         Command::Status(status) => Ok(wait_for(status::run(&status))??),
+        Command::Top(top) => wait_for(top::run(&top))?,
         Command::Completion { shell } => {
             let name = "berth";
             clap_complete::generate(shell, &mut Cli::command(), name, &mut std::io::stdout());
@@ -84,8 +88,11 @@ fn run(cli: Cli) -> Result<(), Failure> {
             logging::start(&cli.log).map_err(Failure::Usage)?;
             serve_until_signal(agent::run(*agent))
         }
+        Command::Doctor(doctor) => match &doctor.what {
+            Some(DoctorWhat::Agent(agent)) => wait_for(doctor_agent::run(agent))?,
+            None => wait_for(doctor::run(&doctor))?,
+        },
         Command::Explain(explain) => wait_for(explain::run(&explain))?,
-        Command::Doctor(doctor) => wait_for(doctor::run(&doctor))?,
         Command::Backup(backup) => wait_for(upkeep::backup(&backup))?,
         Command::Restore(restore) => wait_for(upkeep::restore(&restore))?,
         Command::Move(moving) => wait_for(upkeep::move_to(&moving))?,

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use berth_server::{
-    Config, Location, LogLimits, OpenError, Patience, Retention, RunError, Running, StartError,
+    Config, Location, LogLimits, OpenError, Patience, RateLimits, Retention, RunError, Running,
+    StartError,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::banner::{Banner, url_of};
-use crate::cli::Limits;
+use crate::cli::{Limits, Rates};
 use crate::exit::Failure;
 use crate::{control, data_dir};
 
@@ -61,6 +62,14 @@ pub(crate) fn patience(limits: &Limits) -> Patience {
     Patience {
         instance_lost_after: limits.instance_lost_after,
         task_lost_after: (!after.is_zero()).then_some(after),
+    }
+}
+
+/// Whether callers are held to a rate.
+pub(crate) fn rate_limits(limits: &Limits) -> RateLimits {
+    match limits.rate_limits {
+        Rates::Off => RateLimits::Off,
+        Rates::Ecs => RateLimits::Ecs,
     }
 }
 

@@ -52,7 +52,7 @@ fn usage(command: &mut Command, path: &Path, why: &str) -> clap::Error {
     command.error(ErrorKind::InvalidValue, text)
 }
 
-/// The command with the file's values as defaults.
+/// The command with the file's values as defaults: a table is for the subcommand of its name.
 fn with_defaults(mut command: Command, file: &Table) -> Result<Command, String> {
     for (key, value) in file {
         match value {
@@ -64,14 +64,14 @@ fn with_defaults(mut command: Command, file: &Table) -> Result<Command, String> 
                     return Err(format!("there is no command {key:?}"));
                 }
                 let mut outcome = Ok(());
-                command = command.mut_subcommand(key, |mut subcommand| {
-                    for (key, value) in table {
-                        match with_default(subcommand.clone(), key, value) {
-                            Ok(changed) => subcommand = changed,
-                            Err(why) => outcome = Err(why),
+                command = command.mut_subcommand(key, |subcommand| {
+                    match with_defaults(subcommand.clone(), table) {
+                        Ok(changed) => changed,
+                        Err(why) => {
+                            outcome = Err(why);
+                            subcommand
                         }
                     }
-                    subcommand
                 });
                 outcome?;
             }
@@ -117,7 +117,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Command as Chosen, Runtime};
+    use crate::cli::{Command as Chosen, DoctorWhat, Runtime};
 
     fn with_file(file: &str, line: &str) -> Result<Cli, clap::Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -157,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn a_table_within_a_table_is_for_the_command_within() {
+        let file = "[doctor.agent]\noutput = 'json'\n";
+        let cli = with_file(file, "berth doctor agent").unwrap();
+        let Chosen::Doctor(doctor) = cli.command else {
+            panic!("not doctor")
+        };
+        let Some(DoctorWhat::Agent(agent)) = doctor.what else {
+            panic!("not doctor agent")
+        };
+        assert_eq!(agent.output, "json");
+    }
+
+    #[test]
     fn other_commands_tables_do_no_harm() {
         let cli = with_file("[serve]\nlisten = '127.0.0.1:1'\n", "berth version").unwrap();
         assert!(matches!(cli.command, Chosen::Version));
@@ -168,6 +181,7 @@ mod tests {
             "nonsense",
             "[nonsense]\n",
             "[dev]\nnonsense = 1\n",
+            "[dev.agent]\noutput = 'json'\n",
             "[dev]\nagents = 'many'\n",
             "[dev]\nagents = 1.5\n",
             "[dev]\nlisten = 'nowhere'\n",

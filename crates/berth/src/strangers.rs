@@ -11,7 +11,7 @@ use berth_agent::runtime::Labels;
 use berth_server::MadeAccessKey;
 use serde_json::{Value, json};
 
-use crate::keys;
+use crate::client::keys_for;
 
 /// How many tasks DescribeTasks takes at once.
 const TASKS_PER_CALL: usize = 100;
@@ -101,7 +101,7 @@ pub(crate) async fn unknown(
         let tasks: Vec<&str> = tasks.into_iter().collect();
         for some in tasks.chunks(TASKS_PER_CALL) {
             let input = json!({ "cluster": world.cluster, "tasks": some });
-            let signer = keys::to_sign_with(made, &world.account).signer(&world.region, "ecs");
+            let signer = keys_for(made, &world.account).signer(&world.region, "ecs");
             let body = input.to_string().into_bytes();
             match api.call(&signer, "DescribeTasks", body).await {
                 Ok(answer) => missing.extend(missing_of(&answer)),

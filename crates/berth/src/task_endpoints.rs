@@ -18,7 +18,8 @@ const PORT_FILE: &str = "metadata-port";
 pub(crate) struct TaskEndpoints(Arc<MetadataServer>);
 
 impl TaskEndpoints {
-    /// Begins to listen on the machine's addresses in the containers' networks.
+    /// Begins to listen on the machine's addresses in the containers' networks, and where this
+    /// process may do so, at 169.254.170.2 too.
     pub(crate) async fn start(docker: &DockerRuntime, data_dir: &Path) -> Result<Self> {
         let gateways = docker
             .gateways()
@@ -30,9 +31,10 @@ impl TaskEndpoints {
             gateways,
         };
         let server = MetadataServer::start(settings).await;
-        Ok(Self(Arc::new(
-            server.context("the tasks' endpoints cannot listen")?,
-        )))
+        let server = server.context("the tasks' endpoints cannot listen")?;
+        let endpoints = Self(Arc::new(server));
+        endpoints.redirect().await;
+        Ok(endpoints)
     }
 
     /// Where containers reach them.
@@ -61,8 +63,8 @@ impl TaskEndpoints {
         });
     }
 
-    /// Lets containers reach them at 169.254.170.2 too, where this process may do so.
-    pub(crate) async fn redirect(&self) {
+    /// Lets containers reach them at 169.254.170.2, which needs root.
+    async fn redirect(&self) {
         if !rustix::process::geteuid().is_root() {
             return;
         }
@@ -71,7 +73,7 @@ impl TaskEndpoints {
         }
     }
 
-    /// Takes [`TaskEndpoints::redirect`] back.
+    /// Gives 169.254.170.2 back.
     pub(crate) async fn stop_redirecting(&self) {
         if !rustix::process::geteuid().is_root() {
             return;

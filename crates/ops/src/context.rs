@@ -14,6 +14,7 @@ use crate::error::ApiError;
 use crate::history::TaskHistory;
 use crate::logs::LogEvents;
 use crate::page::PageTokens;
+use crate::telemetry::MetricSource;
 
 /// What operations work with.
 pub struct Context {
@@ -23,6 +24,8 @@ pub struct Context {
     pub definitions: DefinitionCache,
     /// Where containers' output is kept.
     pub logs: Arc<dyn LogEvents>,
+    /// What agents told lately.
+    pub metrics: Arc<dyn MetricSource>,
     /// Where stopped tasks are kept that are no longer in the state; `None` for nowhere.
     pub history: Option<Arc<dyn TaskHistory>>,
     /// Makes and reads `nextToken`.

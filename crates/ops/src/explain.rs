@@ -25,8 +25,6 @@ use crate::ecs::names::{active_cluster, cluster_key, task_id};
 use crate::ecs::services::service_key;
 use crate::error::ApiError;
 
-/// What stands before the dot in the `X-Amz-Target` of this call.
-pub const TARGET_PREFIX: &str = "Berth";
 /// The call's name.
 pub const OPERATION: &str = "Explain";
 

@@ -21,6 +21,7 @@ mod page;
 mod render;
 mod served;
 mod sts;
+mod telemetry;
 
 pub use call::{Call, Caller};
 pub use context::{Context, DefinitionCache, Limits};
@@ -31,3 +32,6 @@ pub use logs::{
 };
 pub use page::PageTokens;
 pub use served::{SERVED, Served, find};
+pub use telemetry::{
+    CheckStatus, InstanceCheck, MetricMinute, MetricSource, MetricSubject, NoMetrics, StatisticSet,
+};

@@ -209,6 +209,56 @@ fn definitions() -> impl Strategy<Value = Value> {
         })
 }
 
+/// The parts of a definition's container that go together on Fargate.
+const FARGATE_CONTAINER: &[&str] = &[
+    r#"{"cpu": 64, "memory": 128}"#,
+    r#"{"memoryReservation": 32}"#,
+    r#"{"command": ["a"], "entryPoint": ["b"]}"#,
+    r#"{"portMappings": [{"containerPort": 80, "name": "http"}]}"#,
+    r#"{"environment": [{"name": "A", "value": "b"}]}"#,
+    r#"{"secrets": [{"name": "S", "valueFrom": "arn:aws:secretsmanager:us-east-1:123456789012:secret:s"}]}"#,
+    r#"{"logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "g",
+        "awslogs-stream-prefix": "p"}}}"#,
+    r#"{"linuxParameters": {"capabilities": {"add": ["SYS_PTRACE"]}, "initProcessEnabled": true}}"#,
+    r#"{"stopTimeout": 120, "startTimeout": 2}"#,
+    r#"{"ulimits": [{"name": "nofile", "softLimit": 1, "hardLimit": 2}]}"#,
+    r#"{"healthCheck": {"command": ["CMD", "true"]}}"#,
+    r#"{"readonlyRootFilesystem": true, "user": "1"}"#,
+];
+
+/// The parts of a definition that go together on Fargate.
+const FARGATE_DEFINITION: &[&str] = &[
+    r#"{"cpu": "1 vCPU", "memory": "2GB"}"#,
+    r#"{"ephemeralStorage": {"sizeInGiB": 40}}"#,
+    r#"{"runtimePlatform": {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}}"#,
+    r#"{"pidMode": "task"}"#,
+    r#"{"taskRoleArn": "arn:aws:iam::123456789012:role/t"}"#,
+    r#"{"volumes": [{"name": "efs", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}]}"#,
+    r#"{"proxyConfiguration": {"type": "APPMESH", "containerName": "c",
+        "properties": [{"name": "ProxyIngressPort", "value": "15000"}]}}"#,
+];
+
+/// What a call for tasks may say beside the definition.
+const TASK: &[&str] = &[
+    r#"{"group": "g"}"#,
+    r#"{"startedBy": "me"}"#,
+    r#"{"enableExecuteCommand": true}"#,
+    r#"{"overrides": {"cpu": "128", "memory": "256"}}"#,
+    r#"{"overrides": {"taskRoleArn": "arn:aws:iam::123456789012:role/o"}}"#,
+    r#"{"overrides": {"executionRoleArn": "arn:aws:iam::123456789012:role/e"}}"#,
+    r#"{"overrides": {"ephemeralStorage": {"sizeInGiB": 30}}}"#,
+];
+
+/// What it may say of a container.
+const OVERRIDE: &[&str] = &[
+    r#"{"command": ["x", "y"]}"#,
+    r#"{"cpu": 5}"#,
+    r#"{"memory": 20}"#,
+    r#"{"memoryReservation": 10}"#,
+    r#"{"environment": [{"name": "A", "value": "b"}]}"#,
+    r#"{"environmentFiles": [{"type": "s3", "value": "arn:aws:s3:::bucket/o.env"}]}"#,
+];
+
 /// What ECS puts into a definition's container when nothing is said (reference §2.3).
 fn filled_in(container: &Value) -> Value {
     let mut filled = json!({"cpu": 0, "essential": true, "environment": [], "mountPoints": [],
@@ -343,6 +393,77 @@ proptest! {
             described["taskDefinition"].get("requiresAttributes")
         );
         prop_assert_eq!(without(second, &server_side), again);
+    }
+
+    #[test]
+    fn a_fargate_definition_is_read_back(
+        request in any_of(json!({"family": "web", "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+            "executionRoleArn": "arn:aws:iam::123456789012:role/e"}), FARGATE_DEFINITION),
+        container in any_of(json!({"name": "c", "image": "nginx"}), FARGATE_CONTAINER),
+    ) {
+        let bench = Bench::default();
+        let mut request = request;
+        request["containerDefinitions"] = json!([container]);
+        let registered = call(&bench, "RegisterTaskDefinition", &request)["taskDefinition"].clone();
+        let mut expected = json!({"placementConstraints": [], "volumes": []});
+        merge(&mut expected, request.clone());
+        // Sizes are digits, and a host port is the container's (reference §2.3).
+        if request["cpu"] == "1 vCPU" {
+            merge(&mut expected, json!({"cpu": "1024", "memory": "2048"}));
+        }
+        let mut container = filled_in(&container);
+        if let Some(port) = container["portMappings"].get_mut(0) {
+            merge(port, json!({"hostPort": 80, "protocol": "tcp"}));
+        }
+        expected["containerDefinitions"] = json!([container]);
+        assert_held(&registered, &expected)?;
+        let compatibilities = registered["compatibilities"].as_array().cloned();
+        prop_assert!(compatibilities.is_some_and(|kinds| kinds.contains(&json!("FARGATE"))));
+        let described = call(&bench, "DescribeTaskDefinition", &json!({"taskDefinition": "web"}));
+        prop_assert_eq!(&described["taskDefinition"], &registered);
+    }
+
+    #[test]
+    fn a_task_is_read_back(
+        request in any_of(json!({"taskDefinition": "web", "cluster": "default"}), TASK),
+        over in any_of(json!({"name": "b"}), OVERRIDE),
+        overrides in any::<bool>(),
+        named in any::<bool>(),
+        tags in tags(),
+    ) {
+        let bench = Bench::default();
+        call(&bench, "CreateCluster", &json!({}));
+        call(&bench, "RegisterTaskDefinition", &json!({"family": "web", "taskRoleArn":
+            "arn:aws:iam::123456789012:role/t", "containerDefinitions": [
+            {"name": "a", "image": "i", "memory": 30}, {"name": "b", "image": "i", "memory": 30}]}));
+        let instance = call(&bench, "RegisterContainerInstance", &json!({"totalResources":
+            [{"name": "CPU", "integerValue": 1024}, {"name": "MEMORY", "integerValue": 1024}],
+            "attributes": [{"name": "com.amazonaws.ecs.capability.task-iam-role"}]}));
+        let instance = instance["containerInstance"]["containerInstanceArn"].clone();
+        let mut request = request;
+        request["tags"] = tags;
+        if overrides {
+            merge(&mut request, json!({"overrides": {"containerOverrides": [over]}}));
+        }
+        let operation = if named { "StartTask" } else { "RunTask" };
+        if named {
+            request["containerInstances"] = json!([instance]);
+        }
+        let started = call(&bench, operation, &request);
+        let started = &started["tasks"][0];
+        // Every container stands in the overrides, in the definition's order (reference §2.7).
+        let mut expected = json!({"group": "family:web", "enableExecuteCommand": false,
+            "containerInstanceArn": instance, "launchType": "EC2", "desiredStatus": "RUNNING",
+            "lastStatus": "PENDING", "version": 1, "attachments": [],
+            "overrides": {"inferenceAcceleratorOverrides": []}});
+        merge(&mut expected, without(request, &["taskDefinition", "cluster", "containerInstances"]));
+        let second = if overrides { over } else { json!({"name": "b"}) };
+        expected["overrides"]["containerOverrides"] = json!([{"name": "a"}, second]);
+        assert_held(started, &expected)?;
+        let include = json!({"tasks": [started["taskArn"]], "include": ["TAGS"]});
+        let described = call(&bench, "DescribeTasks", &include)["tasks"][0].clone();
+        assert_held(&described, &expected)?;
     }
 
     #[test]

@@ -7,9 +7,12 @@ use berth_ops::Context;
 use berth_state::State;
 
 use crate::accounts::Access;
+use crate::contacts::Contacts;
 use crate::gateway::Gateway;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, MetricsDetail};
+use crate::rates::Rates;
 use crate::roles::RoleKey;
+use crate::telemetry::Telemetry;
 use crate::worlds::Worlds;
 
 /// What requests are served with while this server leads.
@@ -20,6 +23,8 @@ pub(crate) struct App {
     pub(crate) newest: Arc<ArcSwap<State>>,
     /// The agents' sessions.
     pub(crate) gateway: Arc<Gateway>,
+    /// What agents told lately.
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 /// What lasts as long as the process.
@@ -32,6 +37,12 @@ pub(crate) struct Front {
     pub(crate) local_only: bool,
     /// Whether the listener speaks TLS.
     pub(crate) tls: bool,
+    /// How much each account may ask for.
+    pub(crate) rates: Rates,
+    /// What `/metrics` tells of what runs.
+    pub(crate) metrics_detail: MetricsDetail,
+    /// Agents that were refused or failed lately.
+    pub(crate) contacts: Arc<Contacts>,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
     /// The worlds that are open, in `berth dev`.

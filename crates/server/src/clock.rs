@@ -1,7 +1,7 @@
 //! The one place that reads clocks and draws randomness.
 
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use berth_model::time::Timestamp;
 
@@ -27,7 +27,15 @@ pub(crate) fn system_time() -> SystemTime {
 /// The wall clock, as records have it.
 pub(crate) fn wall() -> Timestamp {
     let since = system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    Timestamp::from_millis(whole_ms(since))
+}
+
+/// Milliseconds, rounded up, so that nothing is older than the call that made it: Terraform takes a
+/// deployment for its own only when it was created after the instant before its call, which it
+/// knows to the nanosecond, and a call on one machine takes less than a millisecond.
+fn whole_ms(since: Duration) -> i64 {
+    let ms = since.as_nanos().div_ceil(1_000_000);
+    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 /// Milliseconds of the monotonic clock since the process first asked.
@@ -45,7 +53,7 @@ pub(crate) fn at_monotonic_ms(ms: u64) -> tokio::time::Instant {
     // A due time of "never" must not overflow the clock.
     const FAR_MS: u64 = 24 * 60 * 60 * 1000;
     let ahead = ms.saturating_sub(monotonic_ms()).min(FAR_MS);
-    tokio::time::Instant::now() + std::time::Duration::from_millis(ahead)
+    tokio::time::Instant::now() + Duration::from_millis(ahead)
 }
 
 /// A request's id.
@@ -65,4 +73,16 @@ pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_is_older_than_the_call_that_made_it() {
+        for (nanos, ms) in [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2)] {
+            assert_eq!(whole_ms(Duration::from_nanos(nanos)), ms, "{nanos}");
+        }
+    }
 }

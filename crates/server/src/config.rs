@@ -10,6 +10,8 @@ use berth_reconcile::purge::Retention;
 use berth_storage::{Location, LogLimits};
 
 use crate::accounts::Access;
+use crate::metrics::MetricsDetail;
+use crate::rates::RateLimits;
 
 /// A certificate and its key, as PEM files.
 #[derive(Clone, Debug)]
@@ -49,8 +51,12 @@ pub struct Config {
     pub log_limits: LogLimits,
     /// How long agents that are away are waited for.
     pub patience: Patience,
+    /// What `/metrics` tells of what runs.
+    pub metrics_detail: MetricsDetail,
     /// How long after RUNNING a service's task counts as healthy when nothing checks it.
     pub service_healthy_after: Duration,
+    /// Whether callers are held to a rate.
+    pub rate_limits: RateLimits,
     /// Whether tasks of services move onto instances that have fewer of them.
     pub move_over: bool,
     /// How long stopped tasks are kept in the database once they have left memory, counted from

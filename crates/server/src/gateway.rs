@@ -8,8 +8,10 @@
 mod acs;
 mod request;
 mod socket;
+mod sockets;
 mod tcs;
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use berth_leader::{AbsenceWatch, Missed, Presence, SessionNews};
@@ -20,10 +22,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
+use crate::contacts::{AgentSockets, Contacts};
 use crate::metrics::Metrics;
 use crate::roles::RoleKey;
+use crate::telemetry::Telemetry;
+use sockets::OpenSockets;
 
 pub(crate) use acs::upgrade as acs_upgrade;
+pub(crate) use request::{peer, signed_by};
 pub(crate) use tcs::upgrade as tcs_upgrade;
 
 /// Where agents open their ACS socket: `/ws` under the endpoint of DiscoverPollEndpoint.
@@ -37,6 +43,9 @@ pub(crate) struct Gateway {
     epoch: u32,
     roles: RoleKey,
     metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
+    contacts: Arc<Contacts>,
+    open: OpenSockets,
     presence: RwLock<Presence<Mailbox>>,
     /// Ends every session when leadership does.
     cancel: CancellationToken,
@@ -57,6 +66,8 @@ impl Gateway {
         epoch: u32,
         roles: RoleKey,
         metrics: Arc<Metrics>,
+        telemetry: Arc<Telemetry>,
+        contacts: Arc<Contacts>,
         cancel: CancellationToken,
     ) -> Arc<Self> {
         metrics.agents.set(0);
@@ -65,6 +76,9 @@ impl Gateway {
             epoch,
             roles,
             metrics,
+            telemetry,
+            contacts,
+            open: OpenSockets::default(),
             presence: RwLock::new(Presence::new(clock::monotonic_ms())),
             cancel,
         })
@@ -85,6 +99,11 @@ impl Gateway {
         self.presence().dispatch(changes);
     }
 
+    /// The sockets of an instance's agent.
+    pub(crate) fn sockets(&self, instance: InstanceId) -> AgentSockets {
+        self.open.of(instance)
+    }
+
     /// Which agents are away now.
     pub(crate) fn missed(&self, watch: &mut AbsenceWatch) -> Missed {
         let state = self.cx.state.snapshot();
@@ -94,7 +113,7 @@ impl Gateway {
 
     /// A session of this instance begins; it replaces the one before it. Answers its mailbox,
     /// which session it is, and from where it counts.
-    fn enter(&self, instance: InstanceId) -> (Arc<Mailbox>, u64, u32) {
+    fn enter(&self, instance: InstanceId, from: IpAddr) -> (Arc<Mailbox>, u64, u32) {
         let mailbox = Arc::new(Mailbox {
             news: Mutex::new(SessionNews::of_new_session()),
             bell: Notify::new(),
@@ -103,6 +122,8 @@ impl Gateway {
         let entered = self.change_presence(|presence| {
             presence.enter(instance, mailbox.clone(), clock::monotonic_ms())
         });
+        self.open
+            .acs_begun(instance, entered.session, from, clock::wall());
         if let Some(old) = entered.replaced {
             old.replaced.cancel();
         }
@@ -112,6 +133,7 @@ impl Gateway {
     /// A session ended, having counted up to `counter`. Answers whether the instance is now
     /// without one.
     fn leave(&self, instance: InstanceId, session: u64, counter: u32) -> bool {
+        self.open.acs_ended(instance, session);
         self.change_presence(|presence| {
             presence.leave(instance, session, counter, clock::monotonic_ms())
         })

@@ -1,9 +1,13 @@
 //! The HTTP front: one route for the AWS APIs, two for agents' sockets, health and metrics.
 
+mod agents;
 mod api;
 mod body;
 mod local;
+mod own;
+mod refusals;
 mod serve;
+mod usage;
 
 use std::sync::Arc;
 
@@ -16,6 +20,8 @@ use http::header::CONTENT_TYPE;
 
 use crate::app::Front;
 use crate::gateway;
+use crate::metrics::{self, MetricsDetail};
+use crate::telemetry::{self, Moment, RowFilter};
 
 pub(crate) use serve::{Listener, serve};
 
@@ -23,7 +29,7 @@ pub(crate) use serve::{Listener, serve};
 pub(crate) fn router(front: Arc<Front>) -> Router {
     Router::new()
         .route("/health", get(health))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(show_metrics))
         .route(gateway::ACS_PATH, get(gateway::acs_upgrade))
         .route(gateway::TCS_PATH, get(gateway::tcs_upgrade))
         .fallback(any(api::handle))
@@ -68,7 +74,28 @@ async fn health(State(front): State<Arc<Front>>) -> Response {
     }
 }
 
-async fn metrics(State(front): State<Arc<Front>>) -> Response {
+async fn show_metrics(State(front): State<Arc<Front>>) -> Response {
+    let used = front
+        .readable()
+        .ok()
+        .filter(|_| front.metrics_detail > MetricsDetail::Server);
+    let used = used.map(|app| {
+        let by_task = front.metrics_detail == MetricsDetail::Task;
+        // Summing up many tasks takes longer than a worker of the runtime should be held.
+        tokio::task::spawn_blocking(move || {
+            let (state, now) = (app.newest.load_full(), Moment::now());
+            let summary = app.telemetry.summary(&state, now);
+            let rows = match by_task {
+                true => telemetry::rows(&state, &app.telemetry.fresh(now), &RowFilter::default()),
+                false => Vec::new(),
+            };
+            metrics::usage(&summary, &rows, &state)
+        })
+    });
+    let used = match used {
+        Some(summing) => summing.await.unwrap_or_default(),
+        None => Vec::new(),
+    };
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (StatusCode::OK, headers, front.metrics.render()).into_response()
+    (StatusCode::OK, headers, front.metrics.render(used)).into_response()
 }

@@ -1,9 +1,15 @@
 //! Counters and gauges, shown by `GET /metrics` as Prometheus text.
 
+mod usage;
+
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
+
+pub use usage::MetricsDetail;
+pub(crate) use usage::families as usage;
 
 /// Upper bounds in seconds of the latency histograms: an API call takes from a fraction of a
 /// millisecond (a read) to seconds (a full lane).
@@ -59,6 +65,8 @@ pub(crate) struct Metrics {
     pub(crate) revision: IntGauge,
     /// Reports for tasks that are unknown or purged.
     pub(crate) stray_messages: IntCounter,
+    /// What agents publish and is not believed, by reason.
+    pub(crate) telemetry_ignored: IntCounterVec,
 }
 
 impl Metrics {
@@ -150,15 +158,27 @@ impl Metrics {
                 "berth_agent_messages_ignored_total",
                 "Agent messages that could not be used.",
             ),
+            telemetry_ignored: counters(
+                &registry,
+                "berth_telemetry_ignored_total",
+                "Parts of agents' telemetry that were not believed.",
+                &["reason"],
+            ),
             registry,
         }
     }
 
-    /// The Prometheus text.
-    pub(crate) fn render(&self) -> String {
+    /// The Prometheus text, with further metrics.
+    pub(crate) fn render(&self, more: Vec<MetricFamily>) -> String {
         let mut text = Vec::new();
         let encoder = TextEncoder::new();
-        if let Err(error) = encoder.encode(&self.registry.gather(), &mut text) {
+        let mut families = self.registry.gather();
+        // What has no series has no place in the text.
+        families.extend(
+            more.into_iter()
+                .filter(|family| !family.get_metric().is_empty()),
+        );
+        if let Err(error) = encoder.encode(&families, &mut text) {
             tracing::warn!(%error, "metrics do not render");
         }
         String::from_utf8_lossy(&text).into_owned()

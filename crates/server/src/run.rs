@@ -18,6 +18,7 @@ use crate::app::{Front, Phase};
 use crate::config::{Config, Tls};
 use crate::http::{Listener, router, serve};
 use crate::metrics::Metrics;
+use crate::rates::Rates;
 use crate::roles::RoleKey;
 use crate::term;
 use crate::upkeep::Backups;
@@ -99,6 +100,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         roles: RoleKey::derive(&config.page_key),
         local_only: config.local_only,
         tls: tls.is_some(),
+        rates: Rates::new(config.rate_limits),
+        metrics_detail: config.metrics_detail,
+        contacts: Arc::default(),
         metrics: Arc::new(Metrics::new()),
         worlds: Worlds::new(),
         phase: ArcSwap::from_pointee(Phase::Waiting("the state is being loaded")),
@@ -107,20 +111,21 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let stop = CancellationToken::new();
     let listener = Listener { tcp, tls };
     let hang_up = stop.child_token();
-    let serving = serve(
-        listener,
-        router(front.clone()),
-        front.metrics.clone(),
-        hang_up,
-    );
+    let serving = serve(listener, router(front.clone()), front.clone(), hang_up);
     let listening = tokio::spawn(serving);
-    let terms = tokio::spawn(term::run(
+    let terms = term::run(
         config,
         store.clone(),
         logs.clone(),
         front.clone(),
         stop.clone(),
-    ));
+    );
+    // However leading ends, whoever starts something beside the server learns of it here.
+    let ended = stop.clone().drop_guard();
+    let terms = tokio::spawn(async move {
+        let _ended = ended;
+        terms.await
+    });
     Ok(Running {
         address,
         front,
@@ -160,7 +165,8 @@ impl Running {
         self.stop.cancel();
     }
 
-    /// A token that asks the server to stop when it is cancelled.
+    /// A token that asks the server to stop when it is cancelled, and is cancelled when the server
+    /// ends by itself.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()

@@ -22,6 +22,7 @@ use crate::loops;
 use crate::run::RunError;
 use crate::services::{self, ServiceBell};
 use crate::standby::{Warm, catch_up};
+use crate::telemetry::{self, Telemetry};
 use crate::waiting::{self, WaitingNews};
 use crate::writer::{Ended, WriterInbox, WriterTask};
 
@@ -149,12 +150,14 @@ impl Ground {
         let (users, writing) = (CancellationToken::new(), CancellationToken::new());
         let inbox = WriterInbox::new(&front.metrics);
         let newest = writer.newest();
+        let telemetry = Telemetry::new(front.metrics.clone());
         let cx = Arc::new(Context {
             state: Handle::new(inbox.clone(), newest.clone()),
             definitions: DefinitionCache::default(),
             history: history_of(config, store),
             pages: PageTokens::new(config.page_key),
             logs: Arc::new(Logs(logs.clone())),
+            metrics: telemetry.clone(),
             limits: Limits {
                 advertise_url: config.advertise_url.clone(),
                 wait_for_room: config.wait_for_room,
@@ -169,6 +172,8 @@ impl Ground {
             number,
             front.roles.clone(),
             front.metrics.clone(),
+            telemetry.clone(),
+            front.contacts.clone(),
             users.clone(),
         );
         let told = gateway.clone();
@@ -229,6 +234,11 @@ impl Ground {
             users.clone(),
         ));
         loops.spawn(loops::expire_logs(cx.clone(), logs.clone(), users.clone()));
+        loops.spawn(telemetry::run(
+            telemetry.clone(),
+            newest.clone(),
+            users.clone(),
+        ));
         let lease_lost = CancellationToken::new();
         loops.spawn(loops::keep_lease(
             store.clone(),
@@ -245,6 +255,7 @@ impl Ground {
             cx,
             newest,
             gateway,
+            telemetry,
         });
         front.phase.store(Arc::new(Phase::Leading(app.clone())));
         tracing::info!(epoch = epoch.0, "this server leads");

@@ -13,7 +13,7 @@ use berth_model::id::InstanceId;
 use berth_model::name::{ClusterKey, ServiceKey};
 use berth_model::time::Timestamp;
 use berth_model::waiting::WaitForRoom;
-use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, PageTokens};
+use berth_ops::{Call, Caller, Context, DefinitionCache, Limits, NoLogs, NoMetrics, PageTokens};
 use berth_placement::Fleet;
 use berth_reconcile::absence::Patience;
 use berth_reconcile::purge::{self, Retention};
@@ -149,6 +149,7 @@ impl Term {
             state: Handle::new(inbox.clone(), writer.newest()),
             definitions: DefinitionCache::default(),
             logs: Arc::new(NoLogs),
+            metrics: Arc::new(NoMetrics),
             history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {

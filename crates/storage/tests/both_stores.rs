@@ -591,7 +591,7 @@ async fn stopped_tasks_are_kept_found_and_trimmed(place: Place) {
     assert_eq!(found(&store, "a", &keys(1..=200)).await.len(), 200);
     assert_eq!(found(&store, "a", &keys([7, 300, 999])).await, [7]);
     assert_eq!(found(&store, "b", &keys([7, 300])).await, [300]);
-    assert_eq!(found(&store, "a", &[]).await, []);
+    assert!(found(&store, "a", &[]).await.is_empty());
     // The oldest go first, a bounded number at a time.
     assert_eq!(store.trim_history(at(101), 60).await.unwrap(), 60);
     assert_eq!(found(&store, "a", &keys([60, 61])).await, [61]);

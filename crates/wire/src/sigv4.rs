@@ -102,6 +102,18 @@ pub fn verify(
     }
 }
 
+/// How many seconds the sender's clock was ahead of `now` when it signed; `None` where it gave no
+/// date, or none that reads.
+#[must_use]
+pub fn clock_ahead(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
+    let date = amz_date::parse(headers.get(DATE_HEADER)?.to_str().ok()?)?;
+    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    Some(match date.duration_since(now) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    })
+}
+
 fn check_session_token(headers: &HeaderMap, expected: Option<&str>) -> Result<(), Fault> {
     let matches = match (headers.get(TOKEN_HEADER), expected) {
         (None, None) => true,

@@ -15,8 +15,8 @@ use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::types::{
-    ClusterField, ContainerDefinition, DesiredStatus, KeyValuePair, SortOrder, Tag,
-    TaskDefinitionStatus, TaskField, TaskStopCode,
+    ClusterField, ClusterSetting, ClusterSettingName, ContainerDefinition, DesiredStatus,
+    KeyValuePair, SortOrder, Tag, TaskDefinitionStatus, TaskField, TaskStopCode,
 };
 use berth_tests::{Docker, IMAGE, Key, Process, SOON, Server, Spec, wait_for};
 
@@ -125,6 +125,48 @@ async fn a_cluster_a_task_and_its_container_live_and_end() {
     assert_eq!(status, Some(&TaskDefinitionStatus::Inactive));
     let deleted = client.delete_cluster().cluster("sdk").send().await.unwrap();
     assert_eq!(deleted.cluster().unwrap().status(), Some("INACTIVE"));
+    server.finish();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_made_changed_and_deleted() {
+    let server = Spec::dev(&["--runtime", "simulated"]).start();
+    let client = client(&server.url(), "test", "test");
+    let first = register(&client, "web", container()).await;
+    let second = register(&client, "web", container()).await;
+    let made = client.create_service().service_name("web");
+    let made = made.task_definition(&first).desired_count(1);
+    let made = made.send().await.unwrap();
+    let arn = made.service().unwrap().service_arn().unwrap().to_owned();
+    let stable = client.wait_until_services_stable().services(&arn);
+    stable.wait(WAIT_MAX).await.unwrap().into_result().unwrap();
+
+    let changed = client.update_service().service("web").desired_count(2);
+    let changed = changed.task_definition(&second).send().await.unwrap();
+    assert_eq!(changed.service().unwrap().desired_count(), 2);
+    let stable = client.wait_until_services_stable().services(&arn);
+    stable.wait(WAIT_MAX).await.unwrap().into_result().unwrap();
+    let seen = client.describe_services().services("web").send().await;
+    let seen = seen.unwrap().services()[0].clone();
+    assert_eq!((seen.running_count(), seen.deployments().len()), (2, 1));
+    assert_eq!(seen.task_definition(), Some(second.as_str()));
+    let setting = ClusterSetting::builder()
+        .name(ClusterSettingName::ContainerInsights)
+        .value("enabled")
+        .build();
+    let changed = client.update_cluster_settings().cluster("default");
+    let changed = changed.settings(setting.clone()).send().await.unwrap();
+    assert_eq!(changed.cluster().unwrap().settings(), [setting]);
+
+    let gone = client.delete_service().service("web").force(true);
+    gone.send().await.unwrap();
+    let inactive = client.wait_until_services_inactive().services(&arn);
+    inactive
+        .wait(WAIT_MAX)
+        .await
+        .unwrap()
+        .into_result()
+        .unwrap();
     server.finish();
 }
 

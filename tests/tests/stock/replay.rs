@@ -23,6 +23,8 @@ pub(crate) fn against_server(name: &str, events: &[Event]) {
         names: Names::default(),
         sockets: BTreeMap::new(),
         newest: 0,
+        cpu_units: 0.0,
+        used: None,
     };
     for (number, event) in events.iter().enumerate() {
         let line = event.to_line();
@@ -32,6 +34,15 @@ pub(crate) fn against_server(name: &str, events: &[Event]) {
         }
     }
     drop(replay);
+    let (_, counted) = server.get("/metrics");
+    let refused = counted.lines().find(|line| {
+        // Of a task that has stopped meanwhile an agent may still speak.
+        line.starts_with("berth_telemetry_ignored_total{") && !line.contains("\"unknown_task\"")
+    });
+    assert_eq!(
+        refused, None,
+        "{name}: telemetry of a real agent was not believed"
+    );
     server.finish();
 }
 
@@ -42,6 +53,10 @@ struct Replay<'a> {
     sockets: BTreeMap<Channel, AgentSocket>,
     /// The number of the newest message of the server.
     newest: u64,
+    /// The CPU units that the agent registered.
+    cpu_units: f64,
+    /// CPU units and bytes that the agent's last message says are in use.
+    used: Option<[f64; 2]>,
 }
 
 impl Replay<'_> {
@@ -80,6 +95,9 @@ impl Replay<'_> {
                     Channel::Acs => text,
                     Channel::Tcs => format!("{SIGNED}{text}"),
                 };
+                if kind == "PublishMetricsRequest" {
+                    self.used = used(&message, self.cpu_units);
+                }
                 let taken = self.socket(*channel)?.send_text(&signed);
                 taken
                     .then_some(())
@@ -90,7 +108,13 @@ impl Replay<'_> {
                 by: Side::Server,
                 kind,
                 message,
-            } => self.expect(*channel, kind, message),
+            } => {
+                self.expect(*channel, kind, message)?;
+                if kind == "AckPublishMetric" {
+                    self.check_use();
+                }
+                Ok(())
+            }
             Event::Close {
                 channel,
                 by: Side::Agent,
@@ -125,6 +149,12 @@ impl Replay<'_> {
 
     /// A call; a look at a task waits until it is as it was.
     fn call(&mut self, call: &Call<'_>, by_agent: bool) -> Result<(), String> {
+        if call.operation == "RegisterContainerInstance" {
+            let resources = call.input["totalResources"].as_array();
+            let mut resources = resources.into_iter().flatten();
+            let cpu = resources.find(|resource| resource["name"] == "CPU");
+            self.cpu_units = cpu.map_or(0.0, |cpu| cpu["integerValue"].as_f64().unwrap_or(0.0));
+        }
         if by_agent || !call.operation.starts_with("Describe") {
             return self.call_once(call);
         }
@@ -137,6 +167,28 @@ impl Replay<'_> {
             wait_for("an answer as it was", SOON, look);
         }));
         found.map_err(|_| last.err().unwrap_or_default())
+    }
+
+    /// What was published is what the server shows.
+    fn check_use(&mut self) {
+        let Some(said) = self.used.take() else { return };
+        let gauges = [
+            "berth_cluster_cpu_used_units",
+            "berth_cluster_memory_used_bytes",
+        ];
+        wait_for("what was published to be shown", SOON, || {
+            let (_, text) = self.server.get("/metrics");
+            let value = |gauge: &str| {
+                let line = text
+                    .lines()
+                    .find(|line| line.starts_with(&format!("{gauge}{{")))?;
+                line.rsplit(' ').next()?.parse::<f64>().ok()
+            };
+            let same = |gauge: &str, said: f64| {
+                value(gauge).is_some_and(|shown| (shown - said).abs() <= said * 1e-5)
+            };
+            (same(gauges[0], said[0]) && same(gauges[1], said[1])).then_some(())
+        });
     }
 
     fn call_once(&mut self, call: &Call<'_>) -> Result<(), String> {
@@ -236,6 +288,23 @@ impl Replay<'_> {
             });
         }
     }
+}
+
+/// CPU units and bytes that a message says are in use; `None` when it speaks of no CPU.
+fn used(message: &Value, cpu_units: f64) -> Option<[f64; 2]> {
+    let tasks = message["taskMetrics"].as_array()?;
+    let containers = tasks
+        .iter()
+        .flat_map(|task| task["containerMetrics"].as_array().into_iter().flatten());
+    let mean = |set: &Value| Some(set["sum"].as_f64()? / set["sampleCount"].as_f64()?);
+    let (mut cpu, mut memory) = (None, 0.0);
+    for container in containers {
+        if let Some(percent) = mean(&container["cpuStatsSet"]) {
+            *cpu.get_or_insert(0.0) += percent / 100.0 * cpu_units;
+        }
+        memory += mean(&container["memoryStatsSet"]).unwrap_or(0.0);
+    }
+    Some([cpu?, memory * 1024.0 * 1024.0])
 }
 
 /// A call as it was recorded, asked with the ids of this replay.

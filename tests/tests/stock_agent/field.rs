@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use berth_tests::transcript::{Event, events_of, to_text};
-use berth_tests::{Caller, Docker, IMAGE, Key, Link, Server, Spec, wait_for};
+use berth_tests::{Caller, Docker, IMAGE, Key, Link, Server, Spec, ended, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -206,6 +206,19 @@ impl Field {
             .filter(|id| !id.is_empty())
             .map(started)
             .collect()
+    }
+
+    /// What `berth top` shows.
+    pub(crate) fn usage(&self) -> Value {
+        let data_dir = self.server.data_dir();
+        let top = ["top", "--data-dir", &data_dir, "--output", "json"];
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", Key::TESTS.id),
+            ("AWS_SECRET_ACCESS_KEY", Key::TESTS.secret),
+        ];
+        let (code, said) = ended(&top, &keys);
+        assert_eq!(code, 0, "{said}");
+        serde_json::from_str(&said).expect("it is JSON")
     }
 
     /// How many containers the tasks of this family ever had.

@@ -15,6 +15,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("exit-codes", tasks::exit_codes),
     scenario("ports", tasks::ports),
     scenario("health-checks", tasks::health),
+    scenario("metrics", tasks::metrics),
     scenario("slow-stop", tasks::slow_stop),
     scenario("image-not-pullable", tasks::no_image),
     scenario("agent-killed", restarts::agent_killed),

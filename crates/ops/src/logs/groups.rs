@@ -23,6 +23,7 @@ pub(crate) async fn create_log_group(
     input: logs::CreateLogGroupRequest,
 ) -> Result<Empty, ApiError> {
     call.check::<op::CreateLogGroup>(&input)?;
+    check_unserved(&input)?;
     let key = group_key(call.scope(), input.log_group_name.as_deref());
     let tags = Tags::from_pairs(input.tags.unwrap_or_default());
     check_tags(&tags)?;
@@ -44,6 +45,22 @@ pub(crate) async fn create_log_group(
     })
     .await?;
     Ok(Empty {})
+}
+
+/// Refuses what would be promised and not kept: a group that cannot be deleted, and classes but the
+/// usual one.
+fn check_unserved(input: &logs::CreateLogGroupRequest) -> Result<(), ApiError> {
+    if input.deletion_protection_enabled == Some(true) {
+        return Err(invalid(
+            "Deletion protection is not supported in this Region.",
+        ));
+    }
+    match &input.log_group_class {
+        None | Some(logs::LogGroupClass::Standard) => Ok(()),
+        Some(other) => Err(invalid(format!(
+            "The log group class {other} is not supported in this Region."
+        ))),
+    }
 }
 
 /// Removes a group with its streams and events.

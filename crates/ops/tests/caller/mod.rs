@@ -1,6 +1,7 @@
 //! Calls operations over a control plane in memory, with bytes as a client would send them.
 
 mod logs;
+mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl Bench {
             state: world.handle(),
             definitions: DefinitionCache::default(),
             logs: Arc::new(logs::MemoryLogs::default()),
+            metrics: Arc::new(metrics::AllWell),
             history: None,
             pages: PageTokens::new([9; 32]),
             limits: Limits {

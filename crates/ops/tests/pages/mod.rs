@@ -12,7 +12,8 @@
 //! - `given CreateCluster {}` is a request that is granted, whose answer matters elsewhere; more
 //!   lines of it begin with two spaces;
 //! - `let task = /tasks/0/taskArn` names a part of the last answer; `$task` in later requests
-//!   stands for it, and later answers show it so;
+//!   stands for it, and later answers show it so; `let id = id of /tasks/0/taskArn` takes what is
+//!   after the last slash;
 //! - `as 123456789012/us-east-1 arn:…` changes who calls; `after 60s` moves the clock;
 //! - `scheduler looks` lets the controller of services do what each needs, once;
 //! - anything else is prose.
@@ -179,8 +180,19 @@ impl Case {
 
     fn bind(&mut self, binding: &str) {
         let (name, pointer) = binding.split_once(" = ").expect("a name and a pointer");
-        let part = self.last.pointer(pointer);
-        let part = part.and_then(Value::as_str).map(str::to_owned);
+        let (pointer, id) = match pointer.strip_prefix("id of ") {
+            Some(pointer) => (pointer, true),
+            None => (pointer, false),
+        };
+        let part = self.last.pointer(pointer).and_then(Value::as_str);
+        let part = part.and_then(|part| {
+            if id {
+                part.rsplit('/').next()
+            } else {
+                Some(part)
+            }
+        });
+        let part = part.map(str::to_owned);
         let part = part.unwrap_or_else(|| panic!("no text at {pointer} of {}", self.last));
         self.names.push((format!("${name}"), part));
     }

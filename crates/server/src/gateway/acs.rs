@@ -2,6 +2,7 @@
 
 mod credentials;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
@@ -19,12 +20,13 @@ use berth_model::task::Task;
 use berth_state::{Failure, Lane, State};
 use http::request::Parts;
 
-use super::request::{self, AgentQuery};
+use super::request::{self, AgentQuery, Visit};
 use super::socket::{Gone, close, limited, send};
 use super::{Gateway, Mailbox};
 use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
+use crate::contacts::Door;
 use crate::payload::{self, AgentKind, LogRoute, PayloadContext};
 use crate::roles::RENEW_EVERY_MS;
 
@@ -34,8 +36,14 @@ pub(crate) async fn upgrade(
     parts: Parts,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let mut visit = Visit {
+        front: &front,
+        parts: &parts,
+        door: Door::Acs,
+        account: None,
+    };
     let opened = (|| {
-        let caller = request::authenticate(&front, &parts)?;
+        let caller = visit.authenticate()?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
@@ -43,22 +51,26 @@ pub(crate) async fn upgrade(
         Ok::<_, request::Refused>((app.gateway.clone(), instance, query))
     })();
     let base_url = base_url(&parts.headers, front.tls);
+    let from = visit.from();
     match opened {
         Ok((gateway, instance, query)) => limited(upgrade).on_upgrade(move |socket| async move {
-            run(gateway, instance, &query, base_url, socket).await;
+            run(gateway, (instance, from), &query, base_url, socket).await;
         }),
-        Err(refused) => refused.into_response(),
+        Err(refused) => {
+            visit.note(&refused);
+            refused.into_response()
+        }
     }
 }
 
 async fn run(
     gateway: Arc<Gateway>,
-    instance: InstanceId,
+    (instance, from): (InstanceId, IpAddr),
     query: &AgentQuery,
     base_url: String,
     mut socket: WebSocket,
 ) {
-    let (mailbox, number, counter) = gateway.enter(instance);
+    let (mailbox, number, counter) = gateway.enter(instance, from);
     tracing::debug!(%instance, "agent connected");
     let place = SessionPlace {
         epoch: gateway.epoch,
@@ -76,6 +88,7 @@ async fn run(
     };
     let mut connected = Connected {
         instance,
+        from,
         session,
         mailbox,
         letters: Letters {
@@ -94,6 +107,7 @@ async fn run(
 /// One connected agent.
 struct Connected {
     instance: InstanceId,
+    from: IpAddr,
     session: AgentSession,
     mailbox: Arc<Mailbox>,
     letters: Letters,
@@ -110,7 +124,10 @@ impl Connected {
             }
             out = tokio::select! {
                 () = cancel.cancelled() => return,
-                () = mailbox.replaced.cancelled() => return close(socket, REPLACED).await,
+                () = mailbox.replaced.cancelled() => {
+                    self.letters.gateway.note_replaced(self.instance, self.from);
+                    return close(socket, REPLACED).await;
+                }
                 () = mailbox.bell.notified() => {
                     self.now(|session, at, out| session.look(at, mailbox.take(), out))
                 }
@@ -164,6 +181,8 @@ impl Connected {
                 }
                 SessionOutput::Ping => send(socket, Message::Ping(bytes::Bytes::new())).await?,
                 SessionOutput::Close(reason) => {
+                    let gateway = &self.letters.gateway;
+                    gateway.note_closed(instance, self.from, Door::Acs, reason);
                     close(socket, reason).await;
                     return Err(Gone);
                 }

@@ -1,23 +1,26 @@
 //! The upgrade request of an agent's socket: who, for which instance, with which versions.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::response::{IntoResponse, Response};
 use berth_leader::INACTIVE;
 use berth_model::arn::EcsArn;
-use berth_model::id::InstanceId;
+use berth_model::id::{AccountId, InstanceId};
 use berth_model::instance::{AgentVersion, InstanceStatus};
 use berth_model::name::Scope;
 use berth_model::text::Text;
 use berth_ops::Caller;
 use berth_state::State;
 use berth_wire::Fault;
-use berth_wire::sigv4::Received;
-use http::StatusCode;
+use berth_wire::sigv4::{Received, clock_ahead, parse_authorization};
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 
 use crate::accounts::base_url;
 use crate::app::Front;
+use crate::clock;
+use crate::contacts::{About, Attempt, Door, Peer, Trouble};
 
 /// The longest version text kept of an agent: real ones have a few dozen characters.
 const VERSION_LENGTH_MAX: usize = 128;
@@ -30,6 +33,92 @@ pub(crate) enum Refused {
     Instance(&'static str, &'static str),
     /// This server does not lead.
     NotLeading(&'static str),
+}
+
+impl Refused {
+    /// How `berth doctor agent` tells of it.
+    fn trouble(&self) -> (Trouble, String) {
+        match self {
+            Self::Fault(fault) => {
+                let code = fault.bare_code().to_owned();
+                (Trouble::Refused(code), fault.message.clone())
+            }
+            Self::Instance(name, text) => {
+                (Trouble::Refused((*name).to_owned()), (*text).to_owned())
+            }
+            Self::NotLeading(why) => (Trouble::NotLeading, (*why).to_owned()),
+        }
+    }
+}
+
+/// An agent that asks for a socket.
+pub(crate) struct Visit<'a> {
+    pub(crate) front: &'a Front,
+    pub(crate) parts: &'a Parts,
+    pub(crate) door: Door,
+    /// Whose signature was good, once that is known.
+    pub(crate) account: Option<AccountId>,
+}
+
+impl Visit<'_> {
+    /// Where it comes from.
+    pub(crate) fn from(&self) -> IpAddr {
+        peer(self.parts)
+    }
+
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// When it is not good, or not one of somebody who may be an agent.
+    pub(crate) fn authenticate(&mut self) -> Result<Caller, Refused> {
+        let caller = authenticate(self.front, self.parts)?;
+        self.account = Some(caller.scope.account);
+        Ok(caller)
+    }
+
+    /// Remembers that it was refused.
+    pub(crate) fn note(&self, refused: &Refused) {
+        let query = AgentQuery::of(self.parts);
+        let (trouble, text) = refused.trouble();
+        // ACS and TCS call some things differently.
+        let named = |keys: &[&str]| {
+            let mut values = keys.iter().map(|key| query.get(key));
+            values.find(|value| !value.is_empty()).map(str::to_owned)
+        };
+        let attempt = Attempt {
+            from: self.from(),
+            account: self.account,
+            door: self.door.clone(),
+            trouble,
+            text,
+            about: About {
+                instance: named(&["containerInstanceArn", "containerInstance"]),
+                cluster: named(&["clusterArn", "cluster"]),
+                agent: named(&["agentVersion"]),
+                ..signed_by(&self.parts.headers)
+            },
+        };
+        let ahead = clock_ahead(&self.parts.headers, clock::system_time());
+        self.front.contacts.note(attempt, ahead, clock::wall());
+    }
+}
+
+/// Where a request comes from.
+pub(crate) fn peer(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
+}
+
+/// Key and region of a signature, whether it is good or not.
+pub(crate) fn signed_by(headers: &HeaderMap) -> About {
+    let credential = parse_authorization(headers).ok();
+    About {
+        region: credential
+            .as_ref()
+            .map(|credential| credential.region.clone()),
+        key: credential.map(|credential| credential.access_key_id),
+        ..About::default()
+    }
 }
 
 impl IntoResponse for Refused {
@@ -85,7 +174,7 @@ impl AgentQuery {
 }
 
 /// Checks the signature of an upgrade request.
-pub(crate) fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refused> {
+fn authenticate(front: &Front, parts: &Parts) -> Result<Caller, Refused> {
     let received = Received {
         method: &parts.method,
         path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),

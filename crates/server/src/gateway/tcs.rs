@@ -1,5 +1,6 @@
 //! TCS: what agents tell of their containers' health and use.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
@@ -12,10 +13,13 @@ use berth_state::{Failure, Lane};
 use http::request::Parts;
 
 use super::Gateway;
-use super::request::{self, AgentQuery};
+use super::request::{self, AgentQuery, Visit};
 use super::socket::{Gone, close, limited, send};
+use super::sockets::OpenTcs;
 use crate::app::Front;
 use crate::clock;
+use crate::contacts::Door;
+use crate::telemetry::Moment;
 
 /// Opens a TCS session.
 pub(crate) async fn upgrade(
@@ -23,23 +27,34 @@ pub(crate) async fn upgrade(
     parts: Parts,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let mut visit = Visit {
+        front: &front,
+        parts: &parts,
+        door: Door::Tcs,
+        account: None,
+    };
     let opened = (|| {
-        let caller = request::authenticate(&front, &parts)?;
+        let caller = visit.authenticate()?;
         let app = front.app().map_err(request::Refused::NotLeading)?;
         let query = AgentQuery::of(&parts);
         let state = app.newest.load();
         let instance = request::instance(&state, &caller, query.get("containerInstance"))?;
         Ok::<_, request::Refused>((app.gateway.clone(), instance))
     })();
+    let from = visit.from();
     match opened {
         Ok((gateway, instance)) => {
-            limited(upgrade).on_upgrade(move |socket| run(gateway, instance, socket))
+            limited(upgrade).on_upgrade(move |socket| run(gateway, (instance, from), socket))
         }
-        Err(refused) => refused.into_response(),
+        Err(refused) => {
+            visit.note(&refused);
+            refused.into_response()
+        }
     }
 }
 
-async fn run(gateway: Arc<Gateway>, instance: InstanceId, mut socket: WebSocket) {
+async fn run(gateway: Arc<Gateway>, (instance, from): (InstanceId, IpAddr), mut socket: WebSocket) {
+    let _open = OpenTcs::new(gateway.clone(), instance);
     let seed = u64::from_le_bytes(clock::random_bytes());
     let mut session = TcsSession::new(seed, clock::monotonic_ms());
     while !session.is_closed() {
@@ -63,7 +78,7 @@ async fn run(gateway: Arc<Gateway>, instance: InstanceId, mut socket: WebSocket)
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
         }
-        if carry_out(&gateway, instance, &mut socket, out)
+        if carry_out(&gateway, (instance, from), &mut socket, out)
             .await
             .is_err()
         {
@@ -74,7 +89,7 @@ async fn run(gateway: Arc<Gateway>, instance: InstanceId, mut socket: WebSocket)
 
 async fn carry_out(
     gateway: &Gateway,
-    instance: InstanceId,
+    (instance, from): (InstanceId, IpAddr),
     socket: &mut WebSocket,
     out: Vec<TcsOutput>,
 ) -> Result<(), Gone> {
@@ -84,10 +99,21 @@ async fn carry_out(
                 send(socket, Message::Text(message.encode().into())).await?;
             }
             TcsOutput::Ping => send(socket, Message::Ping(bytes::Bytes::new())).await?,
-            TcsOutput::Close(reason) => close(socket, reason).await,
+            TcsOutput::Close(reason) => {
+                gateway.note_closed(instance, from, Door::Tcs, reason);
+                close(socket, reason).await;
+            }
             TcsOutput::Health(reports) => note_health(gateway, instance, &reports).await,
-            // Metrics are acknowledged by the session; nothing here keeps them yet.
-            TcsOutput::Metrics(_) | TcsOutput::InstanceStatus(_) => {}
+            TcsOutput::Metrics(message) => {
+                let state = gateway.cx.state.snapshot();
+                let now = Moment::now();
+                let telemetry = &gateway.telemetry;
+                telemetry.take_metrics(&state, instance, &message, now);
+            }
+            TcsOutput::InstanceStatus(statuses) => {
+                let telemetry = &gateway.telemetry;
+                telemetry.take_status(instance, &statuses, Moment::now());
+            }
             TcsOutput::Ignored(what) => {
                 gateway.metrics.stray_messages.inc();
                 tracing::debug!(%instance, what, "telemetry ignored");

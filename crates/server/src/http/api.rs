@@ -1,4 +1,4 @@
-//! One API call: route → authenticate → decode → handle → answer.
+//! One API call: route → authenticate → count → decode → handle → answer.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -9,17 +9,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use berth_api::{Protocol, Service, ecs, logs, sts};
-use berth_ops::{ApiError, Call, explain, find};
+use berth_model::id::AccountId;
+use berth_ops::{ApiError, Call, find};
 use berth_wire::sigv4::Received;
 use berth_wire::{Fault, FaultCode, Route, json, query, route};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Request;
 
-use crate::accounts::{Authenticated, base_url};
+use crate::accounts::base_url;
 use crate::app::Front;
 use crate::clock;
 use crate::http::body::ROOM;
+use crate::http::own::{self, Own};
+use crate::http::refusals;
 
 /// The services that are known, served or not.
 const SERVICES: [&Service; 3] = [&ecs::SERVICE, &logs::SERVICE, &sts::SERVICE];
@@ -36,9 +39,15 @@ pub(crate) async fn handle(State(front): State<Arc<Front>>, request: Request<Bod
     let request_id = clock::request_id();
     let begun = clock::monotonic_ns();
     let (parts, body) = request.into_parts();
-    let mut named = Named::default();
+    let mut named = Named {
+        account: None,
+        service: None,
+        operation: None,
+    };
+    let mut body_read = Bytes::new();
     let outcome = async {
         let body = ROOM.read(body).await?;
+        body_read = body.clone();
         let received = Received {
             method: &parts.method,
             path_and_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -50,14 +59,18 @@ pub(crate) async fn handle(State(front): State<Arc<Front>>, request: Request<Bod
     let outcome = outcome.await;
     let seconds = (clock::monotonic_ns() - begun) as f64 / 1e9;
     note(&front, &named, &outcome, &request_id, seconds);
+    if let Err(ApiError(fault)) = &outcome {
+        refusals::note(&front, &parts, &body_read, named.account, fault);
+    }
     outcome
         .unwrap_or_else(|ApiError(fault)| named.refuse(&fault, &request_id))
         .map(Body::from)
 }
 
 /// What the request turned out to be about, as far as it was understood.
-#[derive(Default)]
 struct Named {
+    /// Whose signature was good.
+    account: Option<AccountId>,
     service: Option<&'static Service>,
     operation: Option<&'static str>,
 }
@@ -86,10 +99,23 @@ async fn answer(
     let mut operation = String::new();
     match route {
         Route::Json {
-            target_prefix: explain::TARGET_PREFIX,
-            operation: explain::OPERATION,
+            target_prefix: own::TARGET_PREFIX,
+            operation: name,
         } => {
-            named.operation = Some(explain::OPERATION);
+            let own = Own::named(name).ok_or_else(|| Fault::unknown_operation(name))?;
+            named.operation = Some(own.name());
+            let base_url = base_url(received.headers, front.tls);
+            let access = &front.access;
+            let sender = access.authenticate(received, &base_url, &front.roles)?;
+            named.account = Some(sender.caller.scope.account);
+            // Not for tasks: it tells of machines, and of the tasks of others.
+            if sender.is_role {
+                return Err(access_denied(&sender.caller.arn, own.name()).into());
+            }
+            let app = front.readable().map_err(not_leading)?;
+            let running = caught(front, own.run(front, app, sender.caller, body));
+            let answered = tokio::time::timeout(HANDLING_MAX, running).await;
+            return answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")));
         }
         Route::Json {
             target_prefix,
@@ -105,9 +131,7 @@ async fn answer(
     let sender = front
         .access
         .authenticate(received, &base_url, &front.roles)?;
-    if named.operation == Some(explain::OPERATION) {
-        return answer_explain(front, sender, body, request_id).await;
-    }
+    named.account = Some(sender.caller.scope.account);
     let service = match named.service {
         Some(service) => service,
         None => {
@@ -123,6 +147,11 @@ async fn answer(
     named.operation = Some(known);
     if sender.is_role && is_for_agents(known) {
         return Err(access_denied(&sender.caller.arn, known).into());
+    }
+    let now_ns = clock::monotonic_ns();
+    let (scope, service_name) = (&sender.caller.scope, service.name);
+    if !front.rates.admit(scope, service_name, known, now_ns) {
+        return Err(Fault::throttled().into());
     }
     let served =
         find(service.name, known).ok_or_else(|| Fault::unserved(service.signing_name, known))?;
@@ -140,26 +169,8 @@ async fn answer(
     answered.unwrap_or_else(|_| Err(not_leading("the operation took too long")))
 }
 
-/// Berth's own call: why a task waits, or where it went. Not for tasks: it tells of machines and
-/// of the tasks of others.
-async fn answer_explain(
-    front: &Front,
-    sender: Authenticated,
-    body: Bytes,
-    request_id: &str,
-) -> Result<http::Response<Bytes>, ApiError> {
-    if sender.is_role {
-        return Err(access_denied(&sender.caller.arn, explain::OPERATION).into());
-    }
-    let app = front.readable().map_err(not_leading)?;
-    let call = Call::new(app.cx.clone(), Arc::new(sender.caller));
-    let explained = caught(front, explain::explain(call, body)).await?;
-    let body = serde_json::to_vec(&explained).map_err(ApiError::internal)?;
-    Ok(json::respond_body(body, request_id))
-}
-
 /// Whether only an agent has a use for this operation.
-fn is_for_agents(operation: &str) -> bool {
+pub(super) fn is_for_agents(operation: &str) -> bool {
     operation.starts_with("Submit")
         || matches!(
             operation,

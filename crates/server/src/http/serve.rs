@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::metrics::Metrics;
+use crate::app::Front;
+use crate::clock;
+use crate::contacts::{About, Attempt, Door, Peer, Trouble};
 
 /// Connections at once: room for ten thousand agents with two sockets each, thousands of
 /// clients, and thousands of half-open sockets that the header time-out will end.
@@ -37,6 +39,11 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// The pause after accepting failed, as it does when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The first byte of a TLS connection: the type of a handshake record (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 22;
+/// What is said to plain HTTP on a port with TLS.
+const SPEAK_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
+    Connection: close\r\n\r\nThis port speaks TLS: use https.\n";
 
 /// A bound socket, and how to speak on it.
 pub(crate) struct Listener {
@@ -48,7 +55,7 @@ pub(crate) struct Listener {
 pub(crate) async fn serve(
     listener: Listener,
     router: Router,
-    metrics: Arc<Metrics>,
+    front: Arc<Front>,
     cancel: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -59,16 +66,18 @@ pub(crate) async fn serve(
             () = cancel.cancelled() => break,
             accepted = async { (slot.await, listener.tcp.accept().await) } => accepted,
         };
-        let (Ok(slot), Ok((stream, _))) = accepted else {
+        let (Ok(slot), Ok((stream, address))) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let (router, metrics) = (router.clone(), metrics.clone());
+        let (router, front) = (router.clone(), front.clone());
+        let peer = Peer(address.ip());
         let (tls, cancel) = (listener.tls.clone(), cancel.clone());
         connections.spawn(async move {
-            metrics.connections.inc();
-            connection(stream, tls, router, cancel).await;
-            metrics.connections.dec();
+            front.metrics.connections.inc();
+            let visitor = Visitor { front, peer };
+            visitor.connection(stream, tls, router, cancel).await;
+            visitor.front.metrics.connections.dec();
             drop(slot);
         });
     }
@@ -82,29 +91,73 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    cancel: CancellationToken,
-) {
-    // Answers are small and waited for, so they are not held back to be sent with others.
-    let _ = stream.set_nodelay(true);
-    match tls {
-        None => requests(stream, router, cancel).await,
-        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => requests(stream, router, cancel).await,
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
-        },
+/// Who opened a connection.
+struct Visitor {
+    front: Arc<Front>,
+    peer: Peer,
+}
+
+impl Visitor {
+    async fn connection(
+        &self,
+        mut stream: TcpStream,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        cancel: CancellationToken,
+    ) {
+        // Answers are small and waited for, so they are not held back to be sent with others.
+        let _ = stream.set_nodelay(true);
+        let mut first = [0];
+        let speaks_tls = tokio::select! {
+            () = cancel.cancelled() => return,
+            seen = tokio::time::timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => match seen {
+                Ok(Ok(1..)) => first[0] == TLS_HANDSHAKE,
+                Ok(Ok(0) | Err(_)) | Err(_) => return,
+            },
+        };
+        match tls {
+            None => {
+                if speaks_tls {
+                    self.note(Trouble::TlsToPlain, String::new());
+                }
+                // The answer to nonsense is what a client of TLS tells its user of.
+                requests(stream, self.peer, router, cancel).await;
+            }
+            Some(_) if first[0].is_ascii_uppercase() => {
+                self.note(Trouble::PlainToTls, String::new());
+                let said = tokio::io::AsyncWriteExt::write_all(&mut stream, SPEAK_TLS);
+                let _ = tokio::time::timeout(HANDSHAKE_TIMEOUT, said).await;
+            }
+            Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                Ok(Ok(stream)) => requests(stream, self.peer, router, cancel).await,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "TLS handshake failed");
+                    self.note(Trouble::Tls, error.to_string());
+                }
+                Err(_) => tracing::debug!("TLS handshake took too long"),
+            },
+        }
+    }
+
+    fn note(&self, trouble: Trouble, text: String) {
+        let attempt = Attempt {
+            from: self.peer.0,
+            account: None,
+            door: Door::Connection,
+            trouble,
+            text,
+            about: About::default(),
+        };
+        self.front.contacts.note(attempt, None, clock::wall());
     }
 }
 
-async fn requests<S>(stream: S, router: Router, cancel: CancellationToken)
+async fn requests<S>(stream: S, peer: Peer, router: Router, cancel: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

@@ -159,6 +159,47 @@ pub(crate) fn health(setting: &Setting) {
     field.finish();
 }
 
+pub(crate) fn metrics(setting: &Setting) {
+    let field = Field::start(setting, &[]);
+    let burn = shell("burn", "trap 'exit 0' TERM; while :; do :; done");
+    let burn = with(burn, &json!({ "cpu": 256, "memory": 64 }));
+    field.register("burn", &json!([burn, shell("rest", FOREVER)]), &json!({}));
+    let task = field.run("burn");
+    field.wait_until(&task, "RUNNING");
+    let usage = wait_for("the use to be known", PATIENCE, || {
+        let usage = field.usage();
+        usage["tasks"][0]["cpu"]["used"]
+            .is_number()
+            .then_some(usage)
+    });
+    let of_task = &usage["tasks"][0];
+    assert_eq!(text(&of_task["taskArn"]), task, "{usage}");
+    // A loop has a core of its own unless others want it as well.
+    let used = of_task["cpu"]["used"].as_f64().expect("it is a number");
+    assert!((10.0..4096.0).contains(&used), "{usage}");
+    let memory = of_task["memory"]["used"].as_f64().expect("it is a number");
+    assert!((0.0..80.0).contains(&memory), "{usage}");
+    let input = json!({ "containerInstances": [field.instance()["containerInstanceArn"]],
+                        "include": ["CONTAINER_INSTANCE_HEALTH"] });
+    wait_for("the instance to be well", PATIENCE * 2, || {
+        let seen = field.ask("DescribeContainerInstances", &input);
+        let health = &seen["containerInstances"][0]["healthStatus"];
+        let well = health["overallStatus"] == "OK"
+            && health["details"][0]["type"] == "CONTAINER_RUNTIME"
+            && health["details"][0]["lastUpdated"].is_number();
+        well.then_some(())
+    });
+    let (_, counted) = field.server.get("/metrics");
+    assert!(
+        !counted.contains("berth_telemetry_ignored_total{"),
+        "{counted}"
+    );
+    field.stop(&task);
+    field.wait_until(&task, "STOPPED");
+    field.record("metrics");
+    field.finish();
+}
+
 pub(crate) fn slow_stop(setting: &Setting) {
     let field = Field::start(setting, &[]);
     let main = with(

@@ -37,7 +37,7 @@ pub(crate) async fn deregister_container_instance(
     let state = call.snapshot();
     let include = Include {
         tags: false,
-        health: false,
+        health: None,
     };
     let shown = View::new(&state, include).instance(&instance);
     Ok(ecs::DeregisterContainerInstanceResponse {

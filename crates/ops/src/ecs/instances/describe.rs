@@ -23,9 +23,10 @@ pub(crate) async fn describe_container_instances(
     call.check::<op::DescribeContainerInstances>(&input)?;
     active_cluster(&state, &cluster)?;
     let include = input.include.as_deref().unwrap_or_default();
+    let health = include.contains(&ecs::ContainerInstanceField::ContainerInstanceHealth);
     let include = Include {
         tags: include.contains(&ecs::ContainerInstanceField::Tags),
-        health: include.contains(&ecs::ContainerInstanceField::ContainerInstanceHealth),
+        health: health.then_some(&*call.cx.metrics),
     };
     let view = View::new(&state, include);
     let (mut instances, mut failures) = (Vec::new(), Vec::new());

@@ -63,7 +63,7 @@ pub(crate) async fn register_container_instance(
     let instance = instance.ok_or_else(|| ApiError::internal("the instance was removed"))?;
     let include = Include {
         tags: true,
-        health: false,
+        health: None,
     };
     let view = View::new(&state, include);
     Ok(ecs::RegisterContainerInstanceResponse {

@@ -13,18 +13,20 @@ use berth_state::State;
 
 use crate::ecs::tags::render_tags;
 use crate::ecs::tasks::render::seconds;
+use crate::telemetry::{CheckStatus, MetricSource};
 
 /// What is shown on request alone.
 #[derive(Clone, Copy)]
-pub(super) struct Include {
+pub(super) struct Include<'a> {
     pub(super) tags: bool,
-    pub(super) health: bool,
+    /// Where health is read from, if it is to be shown.
+    pub(super) health: Option<&'a dyn MetricSource>,
 }
 
 /// What instances are shown from.
 pub(super) struct View<'a> {
     state: &'a State,
-    include: Include,
+    include: Include<'a>,
     /// The instances of every machine that may be more than one.
     machines: HashMap<Text, Vec<InstanceId>>,
 }
@@ -40,7 +42,7 @@ struct Used {
 
 impl<'a> View<'a> {
     /// A view of `state`.
-    pub(super) fn new(state: &'a State, include: Include) -> Self {
+    pub(super) fn new(state: &'a State, include: Include<'a>) -> Self {
         let mut machines: HashMap<Text, Vec<InstanceId>> = HashMap::new();
         for (id, instance) in state.instances.iter() {
             if instance.attribute(MACHINE_ATTRIBUTE).is_some() {
@@ -74,7 +76,10 @@ impl<'a> View<'a> {
             attributes: Some(instance.all_attributes().map(attribute).collect()),
             container_instance_arn: Some(instance.cluster.instance_arn(instance.id)),
             ec2_instance_id: text(&instance.machine_id),
-            health_status: self.include.health.then(|| self.health(instance.id)),
+            health_status: self
+                .include
+                .health
+                .map(|told| self.health(told, instance.id)),
             pending_tasks_count: Some(number(counts.pending)),
             registered_at: Some(seconds(instance.registered_at)),
             registered_resources: Some(registered(instance)),
@@ -96,24 +101,33 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is known of an instance's health: whether its agent is in touch.
-    fn health(&self, instance: InstanceId) -> ecs::ContainerInstanceHealthStatus {
-        let connection = self.state.connections.get(&instance);
-        let state = match connection {
-            Some(connection) if connection.connected => ecs::InstanceHealthCheckState::Ok,
-            Some(_) => ecs::InstanceHealthCheckState::Impaired,
-            None => ecs::InstanceHealthCheckState::InsufficientData,
+    /// What the instance's agent says of its container runtime, the one check of an instance that
+    /// is not managed by Amazon. Nothing can be known while the agent is away.
+    fn health(
+        &self,
+        told: &dyn MetricSource,
+        instance: InstanceId,
+    ) -> ecs::ContainerInstanceHealthStatus {
+        let said = told.instance_check(instance);
+        let said = said.filter(|_| self.state.is_connected(instance));
+        let status = match said.as_ref().map(|said| said.status) {
+            Some(CheckStatus::Ok) => ecs::InstanceHealthCheckState::Ok,
+            Some(CheckStatus::Impaired) => ecs::InstanceHealthCheckState::Impaired,
+            Some(CheckStatus::Initializing) => ecs::InstanceHealthCheckState::Initializing,
+            Some(CheckStatus::InsufficientData) | None => {
+                ecs::InstanceHealthCheckState::InsufficientData
+            }
         };
-        let since = connection.map(|connection| seconds(connection.since));
+        let result = ecs::InstanceHealthCheckResult {
+            last_status_change: said.as_ref().map(|said| seconds(said.changed_at)),
+            last_updated: said.as_ref().map(|said| seconds(said.updated_at)),
+            status: Some(status.clone()),
+            status_reason: said.and_then(|said| said.reason.map(|why| why.to_string())),
+            r#type: Some(ecs::InstanceHealthCheckType::ContainerRuntime),
+        };
         ecs::ContainerInstanceHealthStatus {
-            details: Some(vec![ecs::InstanceHealthCheckResult {
-                last_status_change: since,
-                last_updated: since,
-                status: Some(state.clone()),
-                status_reason: None,
-                r#type: Some(ecs::InstanceHealthCheckType::AgentConnectivity),
-            }]),
-            overall_status: Some(state),
+            details: Some(vec![result]),
+            overall_status: Some(status),
         }
     }
 

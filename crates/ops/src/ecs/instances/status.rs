@@ -49,7 +49,7 @@ pub(crate) async fn update_container_instances_state(
     let state = call.snapshot();
     let include = Include {
         tags: false,
-        health: false,
+        health: None,
     };
     let view = View::new(&state, include);
     let shown = changed.iter().map(|instance| view.instance(instance));

@@ -195,6 +195,10 @@ fn parse_wanted(
             .filter(|r| !r.is_empty())
             .map(Text::new),
     };
+    let balancers = input.load_balancers.as_deref().unwrap_or_default();
+    if controller == Controller::External && !balancers.is_empty() {
+        return Err(invalid("LoadBalancers must be empty or null"));
+    }
     check_unserved([
         ("loadBalancers", input.load_balancers.as_ref().map(Vec::len)),
         (
