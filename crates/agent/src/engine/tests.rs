@@ -327,10 +327,12 @@ fn a_repeated_payload_changes_nothing_and_a_stop_leads_forward_only() {
         Accepted::Known
     );
     bench.settle();
+    // Whoever asks for what was told has forgotten it, and is told again.
     assert_eq!(bench.accept(stop), Accepted::Known);
     bench.settle();
     bench.check(&expect![[r#"
         t: stop a 30s
+        t: report STOPPED [a STOPPED exit 143]
         t: report STOPPED [a STOPPED exit 143]
     "#]]);
 }

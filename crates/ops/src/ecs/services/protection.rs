@@ -135,6 +135,7 @@ pub(crate) async fn update_task_protection(
         )));
     }
     let cluster = cluster_key(call.scope(), input.cluster.as_deref())?;
+    active_cluster(&call.snapshot(), &cluster)?;
     check_own::<op::UpdateTaskProtection>(&call, &cluster, &given)?;
     let spec_cluster = cluster.clone();
     let (found, now) = call

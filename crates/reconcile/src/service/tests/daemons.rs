@@ -142,8 +142,11 @@ fn an_instance_without_room_holds_up_nothing() {
          wait 5s
          look
          look
-         room a 1
          wait 10s
+         look
+         look
+         room a 1
+         wait 20s
          look",
         expect![[r#"
             > look
@@ -156,12 +159,17 @@ fn an_instance_without_room_holds_up_nothing() {
             event (service web) was unable to place a task because no container instance met all of its requirements. The closest matching (container-instance 61616161616161616161616161616161) has insufficient memory available. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.
             > look
             start nothing of 1 at a (Missing)
-            digests of 1 from t1
-            > look
             deployment 1: PRIMARY COMPLETED failed=0 "ECS deployment ecs-svc/0000000000000000001 completed."
             run: SUCCESSFUL
+            digests of 1 from t1
             event (service web) (deployment ecs-svc/0000000000000000001) deployment completed.
             event (service web) has reached a steady state.
+            > look
+            nothing
+            > look
+            start nothing of 1 at a (Missing)
+            > look
+            nothing
             > look
             start t4 of 1 at a (Missing)
             event (service web) has started 1 tasks: (task t4).
