@@ -166,7 +166,7 @@ fn planted_bugs_are_found() {
         (Mutant::LosesAtOnce, 12),
         (Mutant::LosesCommit, 12),
         (Mutant::RevivesTask, 12),
-        (Mutant::PassesOver, 12),
+        (Mutant::PassesOver, 40),
     ];
     for (mutant, seeds) in quick {
         let found =
