@@ -52,14 +52,15 @@ fn containers(docker: &Docker, word: &str) -> Vec<String> {
 #[test]
 fn a_service_deploys_goes_back_and_scales_in_containers_while_the_server_is_killed() {
     let docker = Docker::get();
-    // A task that ends at once must not have counted as healthy before.
+    // A task that ends at once must not have counted as healthy before, also where Docker takes
+    // some seconds to say that it ended.
     let spec = Spec::dev(&[
         "--agent-cpu",
         "4096",
         "--agent-memory",
         "1024",
         "--service-healthy-after",
-        "3s",
+        "10s",
     ]);
     let mut server = docker.serving(spec).start();
     let aws = server.aws();
