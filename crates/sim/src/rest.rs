@@ -164,11 +164,12 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
                     .as_ref()
                     .is_some_and(|m| m.deployment == set.id)
             };
-            let count = live.iter().filter(of).count();
+            let own: Vec<&Task> = live.iter().filter(of).copied().collect();
+            let count = own.len();
             let demand = state.definitions.get(&set.definition)?.facts.demand(None);
             let short_of =
                 count < wanted && free.has_room(&demand, &live, &service.spec.constraints);
-            if (count > wanted && !lasting) || short_of {
+            if (count > wanted + replacing(state, &own) && !lasting) || short_of {
                 return Some(format!("task set of {name} has {count} of {wanted}"));
             }
         }
@@ -190,7 +191,8 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
     }
     let wanted = service.spec.desired as usize;
     let room = free.has_room(&demand, &live, &service.spec.constraints);
-    if live.len() > wanted && !lasting && (room || rollout.state != RolloutState::InProgress) {
+    let many = live.len() > wanted + replacing(state, &live);
+    if many && !lasting && (room || rollout.state != RolloutState::InProgress) {
         return Some(format!("{name} has {} of {wanted} tasks", live.len()));
     }
     if live.len() < wanted && room {
@@ -222,6 +224,16 @@ fn wants(state: &State, service: &Service, wall: Timestamp) -> Option<String> {
         .filter(|d| d.rollout.status != DeploymentStatus::Inactive)
         .count();
     (listed > 1 && !hindered).then(|| format!("{name} has {listed} deployments"))
+}
+
+/// How many tasks on draining machines stay until those that are to replace them find room.
+fn replacing(state: &State, live: &[&Task]) -> usize {
+    let drains = |task: &&&Task| {
+        let instance = task.instance.and_then(|id| state.instances.get(&id));
+        instance.is_some_and(|i| i.status == InstanceStatus::Draining)
+    };
+    let waiting = live.iter().filter(|task| task.is_waiting()).count();
+    live.iter().filter(drains).count().min(waiting)
 }
 
 /// Whether the percents allow neither a stop nor a start, as ECS has it too.

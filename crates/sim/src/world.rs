@@ -104,7 +104,7 @@ impl World {
             healthy_after: Duration::from_secs(chance.between(0, 1) * 3),
             // By the seed itself, so that the others are as they were before tasks could wait.
             wait_for_room: WaitForRoom::new(match seed % 5 {
-                0 => Duration::from_secs(120),
+                0 => Duration::from_secs(15),
                 1 => Duration::from_secs(1200),
                 _ => Duration::ZERO,
             }),
