@@ -205,6 +205,83 @@ fn a_services_tasks_wait_and_start_and_the_service_says_why() {
 }
 
 #[test]
+fn a_stopped_task_is_found_in_the_history_once_it_has_left_memory() {
+    let arguments = ["--stopped-task-retention", "1s", "--task-history", "1h"];
+    let mut server = Key::TESTS.taken_by(Spec::serve(&arguments)).start();
+    call(&server, "CreateCluster", &json!({ "clusterName": "c" }));
+    register(&server, "small", 256);
+    let folder = tempfile::tempdir().unwrap();
+    let _agent = join(&server, &folder, "agent");
+    let run_one = || {
+        let tags = json!([{ "key": "team", "value": "blue" }]);
+        let input = json!({ "cluster": "c", "taskDefinition": "small", "tags": tags });
+        let started = Caller::of(&server).ask("RunTask", &input).unwrap();
+        let started: Value = serde_json::from_str(&started.body).unwrap();
+        started["tasks"][0]["taskArn"].as_str().map(str::to_owned)
+    };
+    let task = wait_for("an agent to take the task", SOON, run_one);
+    wait_for_status(&server, &task, "RUNNING");
+    let stop = json!({ "cluster": "c", "task": task, "reason": "enough" });
+    call(&server, "StopTask", &stop);
+    let shown = wait_for_status(&server, &task, "STOPPED");
+    let listed = |server: &Server| {
+        let input = json!({ "cluster": "c", "desiredStatus": "STOPPED" });
+        call(server, "ListTasks", &input)["taskArns"].clone()
+    };
+    wait_for("the task to leave memory", SOON, || {
+        (listed(&server) == json!([])).then_some(())
+    });
+    assert_eq!(describe(&server, &task), shown);
+    let input = json!({ "cluster": "c", "tasks": [task], "include": ["TAGS"] });
+    let tagged = call(&server, "DescribeTasks", &input);
+    assert_eq!(
+        tagged["tasks"][0]["tags"],
+        json!([{ "key": "team", "value": "blue" }])
+    );
+    server.kill();
+    server.restart();
+    assert_eq!(describe(&server, &task), shown);
+    let unknown = "0123456789abcdef0123456789abcdef";
+    let input = json!({ "cluster": "c", "tasks": [unknown] });
+    let missing = call(&server, "DescribeTasks", &input);
+    assert_eq!(missing["failures"][0]["reason"], "MISSING");
+}
+
+#[test]
+fn tasks_move_over_to_an_agent_that_joins() {
+    let server = Key::TESTS.taken_by(Spec::serve(&["--move-over"])).start();
+    call(&server, "CreateCluster", &json!({ "clusterName": "c" }));
+    register(&server, "small", 256);
+    let folder = tempfile::tempdir().unwrap();
+    let _first = join(&server, &folder, "first");
+    let input = json!({
+        "cluster": "c", "serviceName": "web", "taskDefinition": "small", "desiredCount": 4,
+    });
+    call(&server, "CreateService", &input);
+    let service = || {
+        let input = json!({ "cluster": "c", "services": ["web"] });
+        call(&server, "DescribeServices", &input)["services"][0].clone()
+    };
+    // Without the setting four tasks stay on the first agent, which has room for four.
+    wait_for("the first deployment to complete", SOON * 2, || {
+        (service()["deployments"][0]["rolloutState"] == "COMPLETED").then_some(())
+    });
+    let _second = join(&server, &folder, "second");
+    wait_for("two tasks on each agent", SOON * 4, || {
+        let listed = call(&server, "ListTasks", &json!({ "cluster": "c" }));
+        let input = json!({ "cluster": "c", "tasks": listed["taskArns"] });
+        let described = call(&server, "DescribeTasks", &input);
+        let mut by_instance = std::collections::BTreeMap::new();
+        for task in described["tasks"].as_array().unwrap() {
+            let instance = task["containerInstanceArn"].to_string();
+            *by_instance.entry(instance).or_insert(0) += 1;
+        }
+        (by_instance.values().copied().collect::<Vec<_>>() == [2, 2]).then_some(())
+    });
+    assert_eq!(service()["runningCount"], 4);
+}
+
+#[test]
 fn explain_refuses_whom_the_server_does_not_know() {
     let server = server("10m");
     let url = server.url();
